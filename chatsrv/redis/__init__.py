@@ -1,0 +1,25 @@
+"""The connection layer under the store and the bus, and the embedded server; the only door to txredisapi.
+
+``RedisLink`` is one connection for commands, ``SubscriberLink`` one for pub/sub; both come back by
+themselves for as long as they are started. ``EmbeddedRedis`` runs a ``redis-server`` of our own.
+Always: replies are bytes, a request answers within its deadline, and nothing waits in a queue while the store
+is away. No key and no channel name is known here.
+"""
+
+from chatsrv.redis.address import RedisAddress
+from chatsrv.redis.commands import RedisLink
+from chatsrv.redis.embedded import EmbeddedRedis
+from chatsrv.redis.errors import ReplyError, StartError, Unavailable
+from chatsrv.redis.script import Script
+from chatsrv.redis.subscriber import SubscriberLink
+
+__all__ = [
+    "EmbeddedRedis",
+    "RedisAddress",
+    "RedisLink",
+    "ReplyError",
+    "Script",
+    "StartError",
+    "SubscriberLink",
+    "Unavailable",
+]

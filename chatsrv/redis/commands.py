@@ -1,0 +1,152 @@
+"""The one connection for commands; the store sends every script over it.
+
+``send`` and ``run`` are the hot path: a callback, no Deferred. ``call``, ``run_script``, ``load`` and
+``room`` have Deferreds, for cold paths and bulk work. Always: commands run in the order in which they
+were sent; at most ``max_in_flight`` wait; while it is down nothing is queued, so nothing runs late.
+"""
+
+from __future__ import annotations
+
+import random as random_module
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, gatherResults, succeed
+
+from chatsrv.redis.address import RedisAddress
+from chatsrv.redis.errors import ReplyError, Unavailable
+from chatsrv.redis.link import Link
+from chatsrv.redis.pipeline import Done, Part, Pipeline
+from chatsrv.redis.script import Script
+
+SCRIPT_HEADERS_SINCE = (7, 0, 0)
+
+
+class RedisLink(Link):
+    """Sends commands and scripts to ``address``; see ``Link`` for start, stop, ups and downs.
+
+    A callback ``done`` gets the reply (bytes, int, list or None) or an exception instance, exactly once:
+    ``ReplyError``, or ``Unavailable`` when it is down (``sent`` False), full (``sent`` False), when the reply
+    takes longer than ``timeout_s`` or the connection is lost before it (``sent`` True).
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        address: RedisAddress,
+        *,
+        timeout_s: float = 2.0,
+        max_in_flight: int = 1024,
+        random: Callable[[], float] = random_module.random,
+    ) -> None:
+        super().__init__(reactor, address, timeout_s=timeout_s, random=random)
+        self._max_in_flight = max_in_flight
+        self._scripts: dict[str, Script] = {}
+        self._takes_headers = True
+        self._room_waiters: deque[Deferred[None]] = deque()
+
+    def send(self, done: Done, *command: Part) -> None:
+        """Send one command; when it is down or full ``done`` is called before this returns.
+
+        Raises, and sends nothing, for a part that is no bytes, str or int, or a str that is not UTF-8.
+        """
+        pipeline = self._pipeline
+        if pipeline is None or not pipeline.usable:
+            done(Unavailable(self.last_error or "not connected", sent=False))
+        elif len(pipeline.waiting) >= self._max_in_flight:
+            done(Unavailable("too many commands wait for the store", sent=False))
+        else:
+            pipeline.send(done, command)
+
+    def call(self, *command: Part) -> Deferred[Any]:
+        """``send`` as a Deferred, which fails with what ``done`` would get as an exception."""
+        waiter: Deferred[Any] = Deferred()
+        self.send(_settles(waiter), *command)
+        return waiter
+
+    def run(self, done: Done, script: Script, keys: Sequence[bytes | str], args: Sequence[Part]) -> None:
+        """Run ``script`` by its SHA; a server that lost it is sent the text, with a deadline of its own."""
+
+        def retry_if_lost(reply: object) -> None:
+            if type(reply) is ReplyError and reply.code == "NOSCRIPT":
+                self.send(done, "EVAL", self._text(script), len(keys), *keys, *args)
+            else:
+                done(reply)
+
+        sha = script.sha if self._takes_headers else script.sha_without_header
+        self.send(retry_if_lost, "EVALSHA", sha, len(keys), *keys, *args)
+
+    def run_script(self, script: Script, keys: Sequence[bytes | str], args: Sequence[Part]) -> Deferred[Any]:
+        """``run`` as a Deferred."""
+        waiter: Deferred[Any] = Deferred()
+        self.run(_settles(waiter), script, keys, args)
+        return waiter
+
+    def load(self, scripts: Sequence[Script]) -> Deferred[None]:
+        """Have the server compile ``scripts`` now and at each coming up.
+
+        Fails with the ``ReplyError`` of the first one that does not compile, its name in front, or with
+        ``Unavailable``; they stay registered all the same.
+        """
+        self._scripts.update((script.sha, script) for script in scripts)
+        loads = [self.call("SCRIPT", "LOAD", self._text(script)) for script in scripts]
+        for script, load in zip(scripts, loads, strict=True):
+            load.addErrback(_name_script, script)
+        return gatherResults(loads, consumeErrors=True).addCallbacks(
+            lambda _: None, lambda failure: failure.value.subFailure
+        )
+
+    def room(self) -> Deferred[None]:
+        """Fires when less than half of ``max_in_flight`` waits; fails with ``Unavailable`` when it is down.
+
+        Several waiters are let in one after the other, each after the commands that the last one sent.
+        """
+        if not self.connected or self._pipeline is None:
+            return fail(Unavailable(self.last_error or "not connected", sent=False))
+        if not self._room_waiters and len(self._pipeline.waiting) < self._max_in_flight / 2:
+            return succeed(None)
+        waiter: Deferred[None] = Deferred()
+        self._room_waiters.append(waiter)
+        return waiter
+
+    def _text(self, script: Script) -> str:
+        return script.source if self._takes_headers else script.source_without_header
+
+    def _greeted(self, pipeline: Pipeline) -> None:
+        self._takes_headers = self.version >= SCRIPT_HEADERS_SINCE
+        pipeline.settled = self._let_in
+        for script in self._scripts.values():  # answered later, but run before whatever is sent from now on
+            pipeline.send(self._reloaded, ("SCRIPT", "LOAD", self._text(script)))
+        self._up(pipeline)
+
+    def _reloaded(self, reply: object) -> None:
+        if isinstance(reply, ReplyError):
+            self.log.error("a script was not loaded again: {problem}", problem=reply.text)
+
+    def _let_in(self) -> None:
+        pipeline = self._pipeline
+        while self._room_waiters and pipeline is not None and len(pipeline.waiting) < self._max_in_flight / 2:
+            self._room_waiters.popleft().callback(None)
+
+    def _dropped(self) -> None:
+        waiters, self._room_waiters = self._room_waiters, deque()
+        for waiter in waiters:
+            waiter.errback(Unavailable(self.last_error or "not connected", sent=False))
+
+
+def _settles(waiter: Deferred[Any]) -> Done:
+    def settle(reply: object) -> None:
+        if isinstance(reply, Exception):
+            waiter.errback(reply)
+        else:
+            waiter.callback(reply)
+
+    return settle
+
+
+def _name_script(failure: Any, script: Script) -> Any:
+    error = failure.value
+    if isinstance(error, ReplyError):
+        raise ReplyError(f"{error.code} {script.name}: {error.text}")
+    return failure
