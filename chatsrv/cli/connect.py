@@ -1,0 +1,32 @@
+"""``chatsrv connect``: a terminal client as one user of the local server, with a token made on the way.
+
+Called by ``cli.main``; becomes ``python -m chatsrv.client``, with the token in its environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from chatsrv.cli.token import token
+from chatsrv.config import load_settings
+
+
+def connect(user_id: str, url: str | None, options: Mapping[str, Any]) -> NoReturn:
+    """Replace this process by the client. Raises ``ConfigError``."""
+    environment = {**os.environ, "CHATSRV_TOKEN": token(user_id, "1d", options)}
+    url = url or _url(load_settings(options).listen)
+    os.execve(sys.executable, [sys.executable, "-m", "chatsrv.client", url], environment)
+
+
+def _url(endpoints: Sequence[str]) -> str:
+    """Where the first TCP endpoint of the settings listens."""
+    for endpoint in endpoints:
+        port = re.match(r"tcp:(?:port=)?(\d+)", endpoint)
+        if port:
+            host = re.search(r"interface=([^:]+)", endpoint)
+            return f"ws://{host[1] if host else '127.0.0.1'}:{port[1]}/ws"
+    return "ws://127.0.0.1:8080/ws"

@@ -1,0 +1,160 @@
+"""Where a setting's value comes from: the option, else the environment, else the file, else the default.
+
+``load_settings`` is called by ``tap`` and ``cli`` and reads the table in ``chatsrv.settings``; everything
+else receives a ``Settings`` and never looks at the environment. A setting is a key of the TOML file and a
+variable ``CHATSRV_<NAME>`` (lists with commas; an empty variable counts as not set). A mistake is a
+``ConfigError`` of one line that names the place and what belongs there, and never repeats the value.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import resource
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from chatsrv.settings import Settings
+
+__all__ = ["ConfigError", "Settings", "connection_limit", "default", "load_settings", "names", "with_backlog"]
+
+_PREFIX = "CHATSRV_"
+_TYPES: Mapping[str, Any] = {
+    name: hint
+    for name, hint in get_type_hints(Settings, include_extras=True).items()
+    if name != "unknown_environment"
+}
+_DEFAULTS = Settings()
+_BACKLOG = 4096
+
+
+class ConfigError(Exception):
+    """Something the operator set cannot be used. The text is one line and says what to do."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(" ".join(text.split()))
+
+
+def load_settings(
+    options: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ
+) -> Settings:
+    """The settings from ``options``, ``environ``, the file and the defaults.
+
+    ``options`` has setting names as keys, and ``config``, the file's path (else ``CHATSRV_CONFIG``); ``None``
+    and empty lists are not given. Paths are taken from the working directory and come out absolute, so
+    that a later change of directory (``twistd --rundir``) is harmless. Raises ``ConfigError``.
+    """
+    given = {name: value for name, value in (options or {}).items() if value not in (None, [], ())}
+    path = given.pop("config", None) or environ.get(_PREFIX + "CONFIG")
+    values = dict(_from_file(path)) if path else {}
+    values.update(_from_environment(environ))
+    values.update((n, _checked(n, v, f"option --{n.replace('_', '-')}")) for n, v in given.items())
+    settings = Settings(**values, unknown_environment=tuple(_unknown(environ)))
+    _check_together(settings)
+    paths = {n: os.path.abspath(p) for n in ("data_dir", "jwt_key_file") if (p := getattr(settings, n))}
+    return msgspec.structs.replace(settings, **paths)
+
+
+def names() -> tuple[str, ...]:
+    """The names of all settings, in the table's order."""
+    return tuple(_TYPES)
+
+
+def default(name: str) -> Any:
+    """The default of the setting ``name``."""
+    return getattr(_DEFAULTS, name)
+
+
+def meaning(name: str) -> str:
+    """One line on what the setting ``name`` means."""
+    return str(_TYPES[name].__metadata__[0].description)
+
+
+def expected(name: str) -> str:
+    """What belongs into the setting ``name``, in words: its type, unit and range."""
+    kind, meta = get_args(_TYPES[name])[:2]
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(json.dumps(value) for value in get_args(kind))
+    if kind in (int, float):
+        noun = "a whole number" if kind is int else "a number"
+        return f"{noun} of {meta.extra['unit']} from {meta.ge:.12g} to {meta.le:.12g}"
+    if kind is bool:
+        return "true or false"
+    article = "a text" if kind is str else "a list of texts"
+    return f"{article}, not empty" if meta.min_length else article
+
+
+def with_backlog(endpoint: str) -> str:
+    """``endpoint`` with a listen backlog of 4096 if it is a plain one that names none (Twisted's own: 50)."""
+    kind, *arguments = re.split(r"(?<!\\):", endpoint)
+    named = all("=" in argument and not argument.startswith("backlog=") for argument in arguments[1:])
+    return f"{endpoint}:backlog={_BACKLOG}" if kind in {"tcp", "tcp6", "ssl", "unix"} and named else endpoint
+
+
+def connection_limit(settings: Settings) -> int:
+    """How many connections this node takes: the setting, but at most 90 % of its file-descriptor limit."""
+    files, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = files * 9 // 10 if files != resource.RLIM_INFINITY else 10**9
+    return min(settings.max_connections or room, room)
+
+
+def _from_file(path: str) -> Iterator[tuple[str, Any]]:
+    where = f"configuration file {path}"
+    try:
+        with open(path, "rb") as file:
+            content = tomllib.load(file)
+    except OSError as e:
+        raise ConfigError(f"{where}: cannot be read: {e.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{where}: is not UTF-8 text") from None
+    except (ValueError, RecursionError) as e:
+        raise ConfigError(f"{where}: is not TOML: {e}") from None
+    for name, value in content.items():
+        if name not in _TYPES:
+            raise ConfigError(f"{where}: unknown key {json.dumps(name)}; {_advice(name)}")
+        yield name, _checked(name, value, f"{where}: {name}")
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    for name in _TYPES:
+        variable = _PREFIX + name.upper()
+        if text := environ.get(variable, "").strip():
+            value: str | Sequence[str] = text
+            if isinstance(default(name), tuple):
+                value = [item for part in text.split(",") if (item := part.strip())]
+            yield name, _checked(name, value, f"environment variable {variable}", strict=False)
+
+
+def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
+    known = {_PREFIX + name.upper() for name in (*_TYPES, "config")}
+    return (name for name in sorted(environ) if name.startswith(_PREFIX) and name not in known)
+
+
+def _checked(name: str, value: Any, where: str, *, strict: bool = True) -> Any:
+    try:
+        checked = msgspec.convert(value, _TYPES[name], strict=strict)
+    except msgspec.ValidationError:
+        raise ConfigError(f"{where}: must be {expected(name)} ({meaning(name)})") from None
+    texts = checked if isinstance(checked, tuple) else (checked,)
+    if any(isinstance(text, str) and not text.isprintable() for text in texts) or checked != checked:
+        raise ConfigError(f"{where}: must be {expected(name)}, without control characters")
+    return checked
+
+
+def _advice(name: str) -> str:
+    close = difflib.get_close_matches(name, _TYPES, n=1)
+    return f"did you mean {close[0]}?" if close else "`chatsrv config` prints all of them"
+
+
+def _check_together(settings: Settings) -> None:
+    if settings.redis != "embedded" and not settings.redis.startswith(("redis://", "rediss://", "unix://")):
+        raise ConfigError('redis: must be "embedded" or begin with redis://, rediss:// or unix://')
+    if settings.jwt_secret and settings.jwt_key_file:
+        raise ConfigError("jwt_secret and jwt_key_file are both set: take one of the two away")
+    if settings.lease_renew_s * 2 > settings.lease_s:
+        raise ConfigError("lease_renew_s: must be at most half of lease_s")
