@@ -1,0 +1,117 @@
+"""Whether this node takes one more connection, and from this address.
+
+One object per node. The shell asks :meth:`Admission.admit` once per handshake, after the origin and before
+the token, and reports :meth:`connected` and :meth:`gone` for those it upgraded; the drain sets ``draining``.
+It calls the injected clock and ``ready`` only. Always: memory is bounded by the connections there are plus a
+fixed number of remembered addresses, and exempt addresses (loopback, trusted proxies) are still subject to
+the node's own state.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from chatsrv.session.head import Refusal
+
+_REMEMBERED_ADDRESSES = 10_000
+_LOOPBACK = ("127.0.0.0/8", "::1/128")
+_NODE_RETRY_S = 2
+_CONNECTIONS_RETRY_S = 10
+
+
+class Admission:
+    """Counts connections and handshakes.
+
+    ``seconds``: a monotonic clock. ``max_connections``: of the node. ``per_address``: connections of one
+    address (one /64 for IPv6); ``handshakes_per_s`` and ``handshakes_burst``: its token bucket. ``exempt``:
+    networks without the limits per address. ``ready``: whether the store is reachable.
+    """
+
+    def __init__(
+        self,
+        *,
+        seconds: Callable[[], float],
+        max_connections: int,
+        per_address: int = 1000,
+        handshakes_per_s: float = 50,
+        handshakes_burst: int = 200,
+        exempt_loopback: bool = True,
+        exempt: Iterable[str] = (),
+        ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.draining = False
+        self.ready = ready
+        self.connections = 0
+        self._seconds = seconds
+        self._max_connections = max_connections
+        self._per_address = per_address
+        self._rate = handshakes_per_s
+        self._burst = handshakes_burst
+        self._exempt = _networks((*exempt, *(_LOOPBACK if exempt_loopback else ())))
+        self._exempt_local = exempt_loopback
+        self._counts: Counter[str] = Counter()
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def admit(self, address: str) -> Refusal | None:
+        """None when one more may come from there now; it costs one of the address's handshakes."""
+        if self.draining or self.connections >= self._max_connections or not self.ready():
+            return _busy(503, _NODE_RETRY_S)
+        if self._is_exempt(address):
+            return None
+        key = _key(address)
+        if self._counts[key] >= self._per_address:
+            return _busy(429, _CONNECTIONS_RETRY_S)
+        return self._spend(key)
+
+    def connected(self, address: str) -> None:
+        """An admitted connection was upgraded."""
+        self.connections += 1
+        self._counts[_key(address)] += 1
+
+    def gone(self, address: str) -> None:
+        """A connection reported by :meth:`connected` has ended."""
+        key = _key(address)
+        self.connections -= 1
+        self._counts[key] -= 1
+        if self._counts[key] <= 0:
+            del self._counts[key]
+
+    def _spend(self, key: str) -> Refusal | None:
+        now = self._seconds()
+        tokens, since = self._buckets.pop(key, (float(self._burst), now))
+        tokens = min(self._burst, tokens + (now - since) * self._rate)
+        refused = tokens < 1
+        self._buckets[key] = (tokens if refused else tokens - 1, now)
+        if len(self._buckets) > _REMEMBERED_ADDRESSES:
+            self._buckets.popitem(last=False)
+        return _busy(429, math.ceil((1 - tokens) / self._rate)) if refused else None
+
+    def _is_exempt(self, address: str) -> bool:
+        try:
+            ip = ip_address(address)
+        except ValueError:
+            return self._exempt_local  # a Unix socket: its peer is on this machine
+        mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+        return any((mapped or ip) in network for network in self._exempt)
+
+
+def _networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(text, strict=False) for text in texts)
+
+
+def _key(address: str) -> str:
+    """What one owner of addresses cannot multiply at will: an IPv4 address, the /64 of an IPv6 one."""
+    if ":" not in address:
+        return address
+    try:
+        ip = IPv6Address(address)
+    except ValueError:
+        return address
+    return str(ip.ipv4_mapped or ip_network((int(ip) >> 64 << 64, 64)))
+
+
+def _busy(status: int, retry_after_s: int) -> Refusal:
+    return Refusal(status, (("Retry-After", str(max(1, retry_after_s))),))

@@ -1,0 +1,92 @@
+"""Makes the shells of one node, and holds what they share: options, verifier, admission, flusher, heartbeat.
+
+Built by ``service``, which listens with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.protocol import TrafficStats
+from twisted.internet.interfaces import IProtocolFactory
+
+from chatsrv.auth.tokens import TokenVerifier
+from chatsrv.session.admission import Admission
+from chatsrv.session.heartbeat import Heartbeat
+from chatsrv.session.options import ShellOptions
+from chatsrv.session.outbox import Flusher
+from chatsrv.session.shell import Receiver, Shell
+
+
+class ShellFactory(WebSocketServerFactory):  # type: ignore[misc]  # autobahn is untyped
+    """Makes the shells of one node, and holds what they share.
+
+    ``open_session`` returns the receiver of a connection that was just upgraded. ``other_paths`` gets every
+    request for another path than ``/ws``; without it these are answered with 404.
+    """
+
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        verifier: TokenVerifier,
+        admission: Admission,
+        open_session: Callable[[Shell], Receiver],
+        options: ShellOptions,
+        other_paths: IProtocolFactory | None = None,
+    ) -> None:
+        super().__init__(reactor=reactor, server="")
+        self.setProtocolOptions(
+            versions=[13],
+            webStatus=False,
+            failByDrop=False,
+            echoCloseCodeReason=True,
+            maxFramePayloadSize=options.frame_bytes,
+            maxMessagePayloadSize=options.frame_bytes,
+            openHandshakeTimeout=0,
+            closeHandshakeTimeout=0,
+            tcpNoDelay=True,
+        )
+        self.verifier = verifier
+        self.admission = admission
+        self.open_session = open_session
+        self.options = options
+        self.other_paths = other_paths
+        self.flusher = Flusher(reactor)
+        self.heartbeat = Heartbeat(reactor, options)
+        self.traffic_stats = (
+            TrafficStats()
+        )  # nothing of ours reads them, so that all connections may share one
+        self.protocol = _configured(self)
+
+    @property
+    def shells(self) -> set[Shell]:
+        """The connections that were upgraded and are not gone."""
+        return self.heartbeat.shells
+
+    def connection_upgraded(self, shell: Shell) -> None:
+        """Counts a connection in; its shell calls this."""
+        self.admission.connected(shell.address)
+        self.heartbeat.add(shell)
+
+    def connection_ended(self, shell: Shell) -> None:
+        """Counts it out."""
+        self.admission.gone(shell.address)
+        self.heartbeat.discard(shell)
+
+    def startFactory(self) -> None:
+        if self.other_paths is not None:
+            self.other_paths.doStart()
+
+    def stopFactory(self) -> None:
+        if self.other_paths is not None:
+            self.other_paths.doStop()
+
+
+def _configured(factory: ShellFactory) -> type[Shell]:
+    """A subclass with Autobahn's options as its attributes, where Autobahn copies them to each connection."""
+    options = {name: getattr(factory, name) for name in WebSocketServerProtocol.CONFIG_ATTRS}
+    shared = {name: staticmethod(value) if callable(value) else value for name, value in options.items()}
+    return type("Shell", (Shell,), {**shared, "options": factory.options, "heartbeat": factory.heartbeat})

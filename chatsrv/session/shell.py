@@ -1,0 +1,314 @@
+"""One connection as the server sees it: from the first byte of the request to the closed socket.
+
+The factory (:mod:`factory`) makes a :class:`Shell` per connection. The shell reads the head (:mod:`head`), judges it
+(:mod:`handshake`), hands any other path to the HTTP factory, lets Autobahn open and parse (:mod:`fastpath`),
+sends through its :class:`Outbox` and tells a :class:`Receiver`, the session, what happened. Always: one
+handshake per connection; ``closed()`` follows ``opened()`` exactly once, never from inside ``close_with``;
+nothing that a peer sends or a receiver raises gets out to the reactor; and whatever a peer does, its socket
+is gone ``close_timeout_s`` after the end began. Sources: PROTOCOL sections 1 and 5, RELIABILITY sections 3.1,
+3.2 and 5.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from autobahn.util import encode_truncate
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IProtocolFactory, ISSLTransport
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatsrv.auth.tokens import Identity
+from chatsrv.session.fastpath import CLOSED, OPEN, Frames
+from chatsrv.session.handshake import PATH, Accepted, decide
+from chatsrv.session.head import HeadReader, Refusal, Refused
+from chatsrv.session.outbox import Outbox
+from chatsrv.wire.codes import CloseCode, Profile
+
+if TYPE_CHECKING:
+    from chatsrv.session.factory import ShellFactory
+
+_BYTES_BEHIND_HEAD = 4096
+_USED_UP = (
+    "http_headers",
+    "http_request_data",
+    "http_request_host",
+    "http_request_params",
+    "http_request_path",
+    "http_request_uri",
+    "http_response_data",
+    "http_status_line",
+    "is_open",
+    "send_queue",
+    "websocket_extensions",
+    "websocket_origin",
+    "websocket_protocols",
+    "_wskey",
+)
+
+_log = Logger()
+
+
+class Receiver(Protocol):
+    """What a shell tells; the session implements it."""
+
+    def opened(self) -> None:
+        """The 101 was sent."""
+
+    def received(self, payload: bytes) -> None:
+        """One whole text message, valid UTF-8."""
+
+    def closed(self) -> None:
+        """The connection is gone or given up. Exactly once, after ``opened``."""
+
+
+class Shell(Frames):
+    """One connection. ``identity`` and ``profile`` are set once the handshake was accepted."""
+
+    identity: Identity
+    profile: Profile
+    factory: ShellFactory
+    CONFIG_ATTRS: list[
+        str
+    ] = []  # the factory's options are attributes of its subclass: nothing to copy (A10)
+
+    _reader: HeadReader | None = None
+    _outbox: Outbox | None = None
+    _receiver: Receiver | None = None
+    _timer: Any = None
+    _end_at: float | None = None
+    _subprotocol: str | None = None
+    address = ""
+
+    def send(self, frame: bytes) -> None:
+        """Sends an already framed text message (:func:`frame_text`); drops it once a close was begun."""
+        # Shadowed by the outbox's own method while there is one: a call less per delivery.
+
+    def close_with(self, code: CloseCode, reason: str | None = None) -> None:
+        """Sends what waits, then a close frame with any code of the registry (A6); ignored when closing.
+
+        ``reason`` is a constant text of at most 123 bytes, the code's own by default. For a slow consumer
+        what waits is dropped instead. The socket is aborted after ``close_timeout_s`` at the latest.
+        """
+        if self.state != OPEN or self._outbox is None:
+            return
+        if code is CloseCode.SLOW_CONSUMER:
+            self._outbox.drop()
+        self.sendCloseFrame(code.code, encode_truncate(reason or code.text, 123))
+
+    @property
+    def congested(self) -> bool:
+        """The socket does not take more at the moment, or much waits unsent."""
+        return self._outbox is not None and self._outbox.congested
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Calls it once, soon, when the connection is not congested (any more); never once it is closing."""
+        if self._outbox is not None and self.state == OPEN:
+            self._outbox.when_drained(callback)
+
+    # Twisted's side
+
+    def connectionMade(self) -> None:
+        self._reader = HeadReader(self.options.head_bytes, self.options.head_lines)
+        self._start_timer(self.options.head_timeout_s, self.abort)
+        peer = self.transport.getPeer()
+        self.address = self.peer = getattr(peer, "host", None) or "unix"
+        if isinstance(peer, IPv4Address | IPv6Address) and hasattr(self.transport, "setTcpNoDelay"):
+            self.transport.setTcpNoDelay(True)
+
+    def dataReceived(self, data: bytes) -> None:
+        try:
+            if self._reader is None:
+                self.frames_received(data)
+            else:
+                self._head_received(self._reader, data)
+        except Exception:
+            self._crashed()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._stop_timer()
+        self._reader = None
+        outbox, self._outbox = self._outbox, None
+        if outbox is not None:
+            outbox.stopProducing()
+            del self.send
+            self.factory.connection_ended(self)
+            self._connectionLost(reason)
+            self.__dict__.pop("is_closed", None)  # its result is this object
+        self._tell_closed()
+
+    # The head
+
+    def _head_received(self, reader: HeadReader, data: bytes) -> None:
+        factory = self.factory
+        try:
+            parsed = reader.feed(data)
+            if parsed is None:
+                return
+            head, behind = parsed
+            if head.path != PATH and factory.other_paths is not None:
+                self._hand_over(factory.other_paths, bytes(reader.collected))
+                return
+            accepted = decide(
+                head,
+                secure=ISSLTransport.providedBy(self.transport),
+                options=self.options,
+                admit=lambda: factory.admission.admit(self.address),
+                verify=factory.verifier.verify,
+            )
+        except Refused as refused:
+            self._refuse(refused.refusal)
+        else:
+            self._upgrade(accepted, behind)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answers. A head too long is first read to its end, or a reset would eat the answer."""
+        _log.debug("refused the upgrade with {status}", status=refusal.status)
+        self._reader = None
+        self.transport.write(refusal.render())
+        if refusal.status == 431:
+            self._start_timer(self.options.close_handshake_s, self._lose)
+        else:
+            self._lose()
+
+    def _hand_over(self, factory: IProtocolFactory, collected: bytes) -> None:
+        """Gives the transport, and all that came in, to the other factory's protocol."""
+        self._stop_timer()
+        self._reader = None
+        transport = self.transport
+        successor: Any = factory.buildProtocol(transport.getPeer())
+        if successor is None:
+            self._lose()
+            return
+        holder = "wrappedProtocol" if hasattr(transport, "wrappedProtocol") else "protocol"
+        setattr(transport, holder, successor)
+        successor.makeConnection(transport)
+        successor.dataReceived(collected)
+
+    def _upgrade(self, accepted: Accepted, behind: bytes) -> None:
+        """Has Autobahn answer and open. It is shown a head of ours, which holds no token and cannot fail."""
+        if len(behind) > _BYTES_BEHIND_HEAD:
+            self.abort()
+            return
+        self._stop_timer()
+        self._reader = None
+        self.identity, self.profile, self._subprotocol = (
+            accepted.identity,
+            accepted.profile,
+            accepted.subprotocol,
+        )
+        self._outbox = Outbox(
+            self.transport, self.factory.flusher, self.options.outbox_bytes, self._overflowed
+        )
+        self.send = self._outbox.write  # type: ignore[method-assign]
+        self.factory.connection_upgraded(self)
+        self._connectionMade()
+        self._dataReceived(_plain_head(accepted))
+        for name in _USED_UP:
+            self.__dict__.pop(name, None)
+        if behind:
+            self.frames_received(behind)
+
+    # Autobahn's side
+
+    def onConnect(self, request: Any) -> str | None:
+        return self._subprotocol
+
+    def _onOpen(self) -> None:
+        try:
+            receiver = self.factory.open_session(self)
+            self._receiver = receiver
+            self.deliver = receiver.received  # type: ignore[method-assign]  # a call less per message
+            receiver.opened()
+        except Exception:
+            self._crashed()
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        if self._outbox is not None:
+            self._outbox.write(data)
+
+    def sendCloseFrame(
+        self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
+    ) -> None:
+        if self.state != OPEN or self._outbox is None:
+            return
+        super().sendCloseFrame(code, None if isReply else reasonUtf8, isReply)
+        self._outbox.close()
+        self._end_at = self.factory.reactor.seconds() + self.options.close_timeout_s
+        self._start_timer(self.options.close_handshake_s, self._lose)
+        self.factory.flusher.at_turn_end(self._tell_closed)
+
+    def dropConnection(self, abort: bool = False) -> None:
+        """Autobahn is done: lets what was written leave, also where it would abort."""
+        if self.state != CLOSED:
+            self.state = CLOSED
+            self.is_closed.callback(self)
+            if self._outbox is not None:
+                self._outbox.close()
+            self._lose()
+
+    def _connectionMade(self) -> None:
+        super()._connectionMade()
+        self.trafficStats = self.factory.traffic_stats
+
+    # The end
+
+    def abort(self) -> None:
+        """Ends the connection at once, whatever still waits to be sent."""
+        self.state = CLOSED
+        self._stop_timer()
+        self.transport.abortConnection()
+
+    def _lose(self) -> None:
+        now = self.factory.reactor.seconds()
+        self._end_at = self._end_at or now + self.options.close_timeout_s
+        self._start_timer(max(0, self._end_at - now), self.abort)
+        self.transport.loseConnection()
+
+    def _overflowed(self) -> None:
+        self.close_with(CloseCode.SLOW_CONSUMER)
+
+    def _crashed(self) -> None:
+        """A bug of ours: logged, and this connection alone pays for it."""
+        user_id = self.identity.user_id if self._outbox is not None else None
+        _log.failure("the connection of user {user_id} failed", user_id=user_id)
+        if self.state == OPEN:
+            self._fail(CloseCode.INTERNAL_ERROR)
+        elif self._reader is not None:
+            self._refuse(Refusal(500))
+        else:
+            self.abort()
+
+    def _tell_closed(self) -> None:
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            del self.deliver
+            try:
+                receiver.closed()
+            except Exception:
+                _log.failure("the session of user {user_id} failed to close", user_id=self.identity.user_id)
+
+    def _start_timer(self, seconds: float, call: Callable[[], None]) -> None:
+        """The one timer of a connection: first for its head, later for its end."""
+        self._stop_timer()
+        self._timer = self.factory.reactor.callLater(seconds, self._timer_fired, call)
+
+    def _timer_fired(self, call: Callable[[], None]) -> None:
+        self._timer = None
+        call()
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+
+def _plain_head(accepted: Accepted) -> bytes:
+    protocol = f"Sec-WebSocket-Protocol: {accepted.subprotocol}\r\n" if accepted.subprotocol else ""
+    return (
+        f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {accepted.key}\r\n{protocol}\r\n"
+    ).encode("ascii")
