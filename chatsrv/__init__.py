@@ -1,0 +1,26 @@
+"""chatsrv, a chat server: WebSockets in front, actors in the middle, Redis as the truth.
+
+The way of one message::
+
+    frame in  - session/shell - wire/codec - session/session - actors/chat - store/lua in Redis --+
+    frame out - session/outbox - actors/feed (encoded once) - actors/chat - bus (Redis pub/sub) <-+
+
+The stages, each a folder or file of this package::
+
+    tap.py        what `twistd chatsrv` takes        service.py   builds the objects, start and stop order, drain
+    config.py     option, environment, file, default settings.py  the table of all settings
+    exit.py       signals and exit codes             _version.py  the version
+    session/      one connection: handshake, frames in and out, its outbox and limits
+    wire/         the format, sans-IO: frames, codec, error and close codes, the reference tables
+    actors/       users and chats on this node, presence, handoff
+    kernel/       the actor kernel, which knows no chat
+    store/        all that knows Redis keys; one Lua script per change
+    bus/          all that knows pub/sub channels
+    redis/        connections to Redis, and the embedded server
+    auth/         tokens and their keys
+    client/       the Twisted client library
+    cli/          the `chatsrv` command
+
+Imports go one way: `tap, cli -> service -> session -> actors -> store, bus, auth -> redis, kernel, wire, config`;
+`client -> wire`. docs/architecture.md follows a message through the files.
+"""

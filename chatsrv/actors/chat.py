@@ -1,0 +1,248 @@
+"""`ChatActor`: one chat on this node. It commits what members ask for and feeds them what happens.
+
+Sessions post requests; sends that arrive while a commit is in flight go out together as the next one (group
+commit), anything else waits its turn, so mailbox order holds. Events come back by the commit's own answer or
+over the bus, and from the log where one is missing. It trusts nothing it remembers: the scripts decide.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+from twisted.internet.defer import Deferred
+
+from chatsrv.actors.attachment import Reply
+from chatsrv.actors.feed import Feed
+from chatsrv.actors.log_reader import LogReader
+from chatsrv.actors.rendering import chat_result
+from chatsrv.actors.waiting import together
+from chatsrv.kernel import Actor, Envelope, Overdue, Registry
+from chatsrv.redis import Unavailable
+from chatsrv.store.chats import Changed, Draft, Head
+from chatsrv.store.events import MESSAGE, ChatEvent, chat_news
+from chatsrv.store.repository import REFUSALS
+from chatsrv.wire.codes import Profile
+from chatsrv.wire.refusal import Refused
+from chatsrv.wire.requests import DeleteMessage, EditMessage, SendMessage, UpdateChat
+
+if TYPE_CHECKING:
+    from chatsrv.actors.node import Node
+
+#: One group commit at most.
+BATCH_ITEMS, BATCH_CHARS = 64, 128 * 1024
+
+
+class ChatActor(Actor):
+    """Commands: `SendMessage`, `EditMessage`, `DeleteMessage`, `UpdateChat`; answers: `Result`."""
+
+    refusals = (Refused, Unavailable, Overdue)
+
+    def __init__(self, chat_id: int, registry: Registry[Any], node: Node) -> None:
+        super().__init__(chat_id, registry)
+        self.chat_id = chat_id
+        self._node = node
+        self._channel = node.channels.chat(chat_id)
+        self._committing = ""  # the operation in flight: what the bus says of it, its answer will say
+        self.reader = LogReader(self, node)
+        self.feed = Feed(chat_id, self.reader.hole, self.reader.late)
+
+    # Attached sessions
+
+    @property
+    def wanted(self) -> bool:
+        return len(self.feed) > 0
+
+    def stopped(self) -> None:
+        self.reader.stop()
+        self._node.bus.unsubscribe(self._channel)
+
+    def restart(self) -> None:
+        self._committing = ""
+        self.repair()
+
+    def listen(self) -> None:
+        """Somebody was attached: see that the feed begins, if it has not."""
+        if self.feed.position is None:
+            self.repair()
+
+    async def store_head(self, user_id: int) -> Head:
+        return await self._node.store.chats.head(self.chat_id, user_id)
+
+    def repair(self) -> None:
+        """Events may have been missed: read the log from the feed's position on."""
+        if self.wanted:
+            self.reader.start()
+
+    async def check_head(self) -> None:
+        """Compare with the store, in case the last thing published was lost."""
+        head = await self.store_head(0)
+        if self.feed.position is not None and head.seq != self.feed.position and not self.committing:
+            self.repair()
+
+    @property
+    def committing(self) -> bool:
+        return bool(self._committing)
+
+    def on_news(self, payload: bytes) -> None:
+        """The bus: events of this chat, from this node or another one."""
+        news = chat_news(payload)
+        if news.operation != self._committing:
+            self.feed.offer(news.events)
+
+    # Requests
+
+    def receive(self, envelope: Envelope) -> Deferred[Any]:
+        command = envelope.command
+        if isinstance(command, SendMessage):
+            return self._send(envelope)
+        if isinstance(command, UpdateChat):
+            return Deferred.fromCoroutine(self._update(envelope, command))
+        return Deferred.fromCoroutine(self._change(envelope, command))
+
+    def _send(self, first: Envelope) -> Deferred[None]:
+        batch = [first, *self.mailbox.take_while(_fits_behind(first))]
+        operation = self._committing = self._node.next_operation()
+        drafts = [Draft(e.origin.user_id, e.command.t, e.command.message) for e in batch]
+        done: Deferred[None] = Deferred()
+
+        def stored(reply: Any) -> None:
+            self._committing = ""
+            try:
+                self._sent(batch, drafts, reply)
+            except Exception as error:
+                for envelope in batch[1:]:
+                    if not envelope.answered:
+                        envelope.answer(error)
+                done.errback()
+            else:
+                done.callback(None)
+
+        self._node.store.chats.append(self.chat_id, drafts, self._channel, operation, stored)
+        return done
+
+    def _sent(self, batch: list[Envelope], drafts: list[Draft], reply: Any) -> None:
+        if isinstance(reply, Exception):
+            self.repair()
+            raise reply
+        at, *results = reply
+        events = []
+        for envelope, draft, result in zip(batch, drafts, results, strict=True):
+            if type(result) is bytes:
+                envelope.answer(Refused(REFUSALS[result]))
+                continue
+            seq, message_id = result
+            event = ChatEvent(
+                MESSAGE, seq, at, draft.sender, draft.type, message_id, draft.text, draft.sender
+            )
+            events.append(event)
+            self._answer_in_place(envelope, event)
+        self._deliver(events)
+
+    async def _change(self, envelope: Envelope, command: EditMessage | DeleteMessage) -> None:
+        chats, caller = self._node.store.chats, envelope.origin.user_id
+        operation = self._committing = self._node.next_operation()
+        where = (self._channel, operation)
+        try:
+            if isinstance(command, EditMessage):
+                change = await chats.edit(self.chat_id, caller, command.message_id, command.message, *where)
+            else:
+                change = await chats.delete(self.chat_id, caller, command.message_id, *where)
+        except Unavailable:
+            self.repair()
+            raise
+        finally:
+            self._committing = ""
+        self._finish(envelope, change)
+
+    async def _update(self, envelope: Envelope, command: UpdateChat) -> None:
+        """The others see the event at once; the asker's later frames of this chat wait behind his reply."""
+        origin = envelope.origin
+        operation = self._node.next_operation()
+        feed, attached = self.feed, self.feed.attached(origin)
+        if attached:
+            feed.hold(origin)
+        try:
+            change = await self._node.handoffs.carry_out(
+                f"c:{self.chat_id}",
+                operation,
+                lambda: self._commit_update(origin, command, operation),
+                deadline_s=self.registry.deadline_s,
+            )
+            self._finish(envelope, change)
+        except Unavailable:
+            self.repair()
+            raise
+        finally:
+            if attached:
+                feed.release(origin)
+
+    async def _commit_update(self, origin: Any, command: UpdateChat, operation: str) -> Changed:
+        users, limit = self._node.store.users, self._node.options.chats
+        counts = await together(self._node.store.link, [users.counts(user) for user in command.add_users])
+        room = all(count.chats < limit for count in counts)
+        change = await self._node.store.chats.update(
+            self.chat_id,
+            origin.user_id,
+            name=None if command.chat is UNSET else command.chat,
+            keep_name_if_empty=origin.profile is Profile.CORE,
+            add=command.add_users,
+            remove=command.remove_users,
+            members=self._node.options.limits.members if room else 0,
+            channel=self._channel,
+            operation=operation,
+        )
+        if change.changed:
+            self._deliver([change.event])
+        return change
+
+    # Answers
+
+    def _finish(self, envelope: Envelope, change: Changed) -> None:
+        if not change.changed:
+            envelope.answer(chat_result(self.chat_id, change.event))
+            return
+        self._answer_in_place(envelope, change.event)
+        self._deliver([change.event])
+
+    def _deliver(self, events: list[ChatEvent]) -> None:
+        if self.wanted:
+            self.feed.offer(events)
+
+    def _answer_in_place(self, envelope: Envelope, event: ChatEvent) -> None:
+        """Answer where the event stands in the order of the chat, or now when that is past or unknown."""
+        reply = _reply_to(envelope, self.chat_id)
+        if not self.feed.expect(envelope.origin, event.seq, reply):
+            reply(event)
+
+    def answer_creation(self, envelope: Envelope, event: ChatEvent) -> None:
+        """The chat was created for this request: its 14/1 is the reply."""
+        self._answer_in_place(envelope, event)
+        self._deliver([event])
+
+
+def _reply_to(envelope: Envelope, chat_id: int) -> Reply:
+    def reply(event: ChatEvent | None) -> None:
+        if envelope.answered:
+            return
+        if event is None:
+            envelope.answer(Unavailable("the place of the reply could not be reached", sent=True))
+        else:
+            envelope.answer(chat_result(chat_id, event))
+
+    return reply
+
+
+def _fits_behind(first: Envelope) -> Any:
+    """Whether one more send fits into the group commit that ``first`` opens."""
+    items, chars = 1, len(first.command.message)
+
+    def fits(envelope: Envelope) -> bool:
+        nonlocal items, chars
+        if not isinstance(envelope.command, SendMessage):
+            return False
+        items += 1
+        chars += len(envelope.command.message)
+        return items <= BATCH_ITEMS and chars <= BATCH_CHARS
+
+    return fits

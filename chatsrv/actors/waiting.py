@@ -1,0 +1,49 @@
+"""Waiting for several things at once, and not for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, FirstError, TimeoutError, gatherResults
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from chatsrv.redis import RedisLink, Unavailable
+
+T = TypeVar("T")
+
+#: Commands that bulk work sends before it looks whether there is room for more.
+TOGETHER = 200
+
+
+async def together(link: RedisLink, coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results of all, in order. They run at the same time, as far as the link has room for bulk work.
+
+    Raises the first failure as it is; what was not begun by then never is.
+    """
+    waiting, results = list(coroutines), []
+    try:
+        while waiting:
+            await link.room()
+            part, waiting = waiting[:TOGETHER], waiting[TOGETHER:]
+            results += await gatherResults([Deferred.fromCoroutine(c) for c in part], consumeErrors=True)
+    except FirstError as first:
+        raise _cause(first) from None
+    finally:
+        for coroutine in waiting:
+            coroutine.close()
+    return results
+
+
+def _cause(first: FirstError) -> BaseException:
+    failure: Failure = first.subFailure
+    return failure.value or first
+
+
+async def within(clock: IReactorTime, seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result; `Unavailable` when it takes longer."""
+    try:
+        return await Deferred.fromCoroutine(coroutine).addTimeout(seconds, clock)
+    except TimeoutError:
+        raise Unavailable("the store took too long", sent=True) from None

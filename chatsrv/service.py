@@ -1,0 +1,285 @@
+"""The composition root: builds the objects of one node from the settings, starts and stops them in order.
+
+Made by ``tap`` for ``twistd``, or by whoever embeds the server. The port opens only when the store answers,
+the scripts are loaded and the bus listens; it closes first, and the embedded Redis goes last.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from chatsrv import exit as process
+from chatsrv.actors import Node, NodeOptions
+from chatsrv.auth.keys import load_key
+from chatsrv.auth.tokens import TokenVerifier
+from chatsrv.bus import Bus, Channels
+from chatsrv.config import ConfigError, Settings, connection_limit, with_backlog
+from chatsrv.redis import EmbeddedRedis, RedisAddress, RedisLink, ReplyError, StartError, Unavailable
+from chatsrv.session.admission import Admission
+from chatsrv.session.factory import ShellFactory
+from chatsrv.session.options import ShellOptions
+from chatsrv.session.session import Session
+from chatsrv.session.shell import Shell
+from chatsrv.store import Store
+from chatsrv.wire.limits import Limits
+
+#: How long the start waits for a store that does not answer.
+STORE_TIMEOUT_S = 10.0
+#: How long the stop waits for clients to finish the closing handshake.
+PARTING_S = 1.0
+
+
+class CannotStart(Exception):
+    """One line that says why, and what to do."""
+
+
+def make_service(settings: Settings, *, own_process: bool = False) -> ChatService:
+    """The service of one node; nothing is opened before `startService`. ``own_process``: see `ChatService`."""
+    return ChatService(settings, own_process=own_process)
+
+
+class ChatService(Service):
+    """``ready`` fires when the node listens, on ``ports``; it fails with what `startService` failed with.
+
+    Under ``twistd`` (``own_process``) a failed start ends the process, and signals drain it.
+    """
+
+    name = "chatsrv"
+    log = Logger()
+
+    def __init__(self, settings: Settings, reactor: Any = None, *, own_process: bool = False) -> None:
+        if reactor is None:
+            from twisted.internet import reactor
+        self.settings = settings
+        self.ready: Deferred[None] = Deferred()
+        self.ports: list[IListeningPort] = []
+        self.sessions: set[Session] = set()
+        self._own_process = own_process
+        self._reactor = reactor
+        self._starting: Deferred[None] | None = None
+        self._redis: EmbeddedRedis | None = None
+        self._link: RedisLink | None = None
+        self._bus: Bus | None = None
+        self._node: Node | None = None
+        self._admission: Admission | None = None
+        self._drained = False
+
+    # Start
+
+    def startService(self) -> None:
+        self.running = 1
+        if self._own_process:
+            process.install_signals(self._reactor, lambda: Deferred.fromCoroutine(self.drain()))
+        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting.addCallbacks(self.ready.callback, self._not_started)
+
+    async def _start(self) -> None:
+        settings = self.settings
+        try:
+            key = load_key(settings, create=True)
+            address = await self._start_redis()
+            store = await self._connect(address)
+            await self._start_node(store, address)
+            await self._listen(self._shell_factory(self._verifier(key)))
+        except (CannotStart, ConfigError, StartError) as error:
+            raise CannotStart(str(error)) from None
+        self._announce(address)
+
+    def _not_started(self, failure: Any) -> None:
+        error = failure.value
+        if not isinstance(error, CannotStart):
+            self.log.failure("the start failed", failure)
+        if self._own_process:
+            process.fail(self._reactor, str(error))
+        self.ready.errback(failure)
+        self.ready.addErrback(lambda _: None)
+
+    async def _start_redis(self) -> RedisAddress:
+        if self.settings.redis != "embedded":
+            try:
+                return RedisAddress.from_url(self.settings.redis)
+            except ValueError as error:
+                raise CannotStart(f"setting redis: {error}") from None
+        self._redis = EmbeddedRedis(
+            self._reactor, Path(self.settings.data_dir), fsync=self.settings.redis_fsync
+        )
+        return await self._redis.start()
+
+    async def _connect(self, address: RedisAddress) -> Store:
+        settings = self.settings
+        link = self._link = RedisLink(
+            self._reactor,
+            address,
+            timeout_s=settings.redis_timeout_s,
+            max_in_flight=settings.redis_max_in_flight,
+        )
+        self._bus = Bus(self._reactor, address, timeout_s=settings.redis_timeout_s)
+        link.start()
+        self._bus.link.start()
+        store = Store(link, settings.redis_key_prefix, log_events=settings.log_events_per_chat)
+        try:
+            await link.when_up().addTimeout(STORE_TIMEOUT_S, self._reactor)
+            await self._bus.link.when_up().addTimeout(STORE_TIMEOUT_S, self._reactor)
+            await link.load(list(store.scripts.values()))
+        except (TimeoutError, Unavailable, ReplyError) as error:
+            why = link.last_error or self._bus.link.last_error or str(error) or "no answer"
+            raise CannotStart(
+                f"Redis at {address} cannot be used: {why}; start it, or correct the setting redis"
+            ) from None
+        return store
+
+    async def _start_node(self, store: Store, address: RedisAddress) -> None:
+        assert self._bus is not None
+        settings = self.settings
+        options = NodeOptions(
+            limits=Limits(
+                frame_bytes=settings.frame_bytes,
+                message_chars=settings.message_chars,
+                name_chars=settings.name_chars,
+                requests_per_s=settings.requests_per_s,
+                burst=settings.burst,
+                history_page=settings.history_page,
+                members=settings.members,
+            ),
+            friends=settings.friends,
+            chats=settings.chats,
+            open_requests=settings.open_requests,
+            connections_per_user=settings.connections_per_user,
+            mailbox_entries=settings.mailbox_entries,
+            request_timeout_s=settings.request_timeout_s,
+            passivate_after_s=settings.passivate_after_s,
+            presence_grace_s=settings.presence_grace_s,
+            lease_s=settings.lease_s,
+            lease_renew_s=settings.lease_renew_s,
+            status_interval_s=settings.status_interval_s,
+        )
+        channels = Channels(settings.redis_key_prefix, address.database)
+        self._node = Node(self._reactor, store, self._bus, channels, options)
+        await self._node.start()
+
+    def _verifier(self, key: Any) -> TokenVerifier:
+        settings = self.settings
+        return TokenVerifier(
+            key,
+            user_claim=settings.jwt_user_claim,
+            issuer=settings.jwt_issuer or None,
+            audience=settings.jwt_audience or None,
+            require_exp=settings.jwt_require_exp,
+            leeway_s=settings.jwt_leeway_s,
+            token_bytes=settings.jwt_token_bytes,
+        )
+
+    def _shell_factory(self, verifier: TokenVerifier) -> ShellFactory:
+        settings = self.settings
+        self._admission = Admission(
+            seconds=self._reactor.seconds,
+            max_connections=connection_limit(settings),
+            per_address=settings.connections_per_address,
+            handshakes_per_s=settings.handshakes_per_address_per_s,
+            handshakes_burst=settings.handshake_burst,
+            exempt_loopback=settings.exempt_loopback,
+            ready=self._store_in_reach,
+        )
+        options = ShellOptions(
+            frame_bytes=settings.frame_bytes,
+            outbox_bytes=settings.outbox_bytes,
+            head_timeout_s=settings.head_timeout_s,
+            ping_interval_s=settings.ping_interval_s,
+            ping_timeout_s=settings.ping_timeout_s,
+            close_timeout_s=settings.close_timeout_s,
+            origins=settings.origins,
+            url_token=settings.token_in_url,
+            token_bytes=settings.jwt_token_bytes,
+        )
+        return ShellFactory(
+            reactor=self._reactor,
+            verifier=verifier,
+            admission=self._admission,
+            open_session=self._open_session,
+            options=options,
+        )
+
+    async def _listen(self, factory: ShellFactory) -> None:
+        for description in self.settings.listen:
+            try:
+                endpoint = serverFromString(self._reactor, with_backlog(description))
+                self.ports.append(await endpoint.listen(factory))
+            except (CannotListenError, OSError, ValueError) as error:
+                why = getattr(error, "socketError", error)
+                raise CannotStart(
+                    f"cannot listen on {description}: {why}; free the address, or choose another with --listen"
+                ) from None
+
+    def _announce(self, address: RedisAddress) -> None:
+        for port in self.ports:
+            self.log.info("listening on {host}", host=port.getHost())
+        for variable in self.settings.unknown_environment:
+            self.log.warn("environment variable {name} is no setting and is ignored", name=variable)
+        self.log.info("the store is {address}", address=str(address))
+
+    # Sessions
+
+    def _store_in_reach(self) -> bool:
+        link, bus = self._link, self._bus
+        return link is not None and link.connected and bus is not None and bus.link.connected
+
+    def _open_session(self, shell: Shell) -> Session:
+        assert self._node is not None
+        expires_at = shell.identity.expires_at
+        leeway_s = self.settings.jwt_leeway_s
+        session = Session(
+            shell,
+            self._node,
+            refused_per_10s=self.settings.refused_per_10s,
+            expires_in_s=None if expires_at is None else expires_at / 1000 + leeway_s - time.time(),
+            ended=self.sessions.discard,
+        )
+        self.sessions.add(session)
+        return session
+
+    # Stop
+
+    async def drain(self) -> None:
+        """Take nobody in, answer what is in flight, close every connection with 1001. Once."""
+        if self._drained:
+            return
+        self._drained = True
+        if self._admission is not None:
+            self._admission.draining = True
+        for session in list(self.sessions):
+            session.drain()
+        await self._until(lambda: not self.sessions, self.settings.drain_s)
+        await DeferredList([maybeDeferred(port.stopListening) for port in self.ports])
+        await self._until(lambda: not (self._admission and self._admission.connections), PARTING_S)
+
+    async def _until(self, done: Callable[[], bool], seconds: float) -> None:
+        deadline = self._reactor.seconds() + seconds
+        while not done() and self._reactor.seconds() < deadline:
+            await deferLater(self._reactor, 0.02)
+
+    def stopService(self) -> Deferred[None]:
+        self.running = 0
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self._starting is not None and not self._starting.called:
+            self._starting.cancel()
+        await self.drain()
+        if self._node is not None:
+            await self._node.stop()
+        for link in (self._bus.link if self._bus else None, self._link):
+            if link is not None:
+                await link.stop()
+        if self._redis is not None:
+            await self._redis.stop()

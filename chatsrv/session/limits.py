@@ -1,0 +1,45 @@
+"""How much one connection may ask: a token bucket, and tallies of what it did wrong lately."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+
+class TokenBucket:
+    """``rate`` a second, ``burst`` at once. Time is handed in, in seconds."""
+
+    __slots__ = ("_at", "_burst", "_rate", "_tokens")
+
+    def __init__(self, rate: float, burst: int, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._tokens = float(burst)
+        self._at = now
+
+    def take(self, now: float) -> int:
+        """Take one token: 0, or the milliseconds after which there will be one."""
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0
+        return math.ceil((1 - self._tokens) / self._rate * 1000) or 1
+
+
+class Tally:
+    """Counts what happens within a window; more than ``limit`` of it is too much."""
+
+    __slots__ = ("_limit", "_times", "_window_s")
+
+    def __init__(self, limit: int, window_s: float) -> None:
+        self._limit = limit
+        self._window_s = window_s
+        self._times: deque[float] = deque()
+
+    def too_much(self, now: float) -> bool:
+        """Count one more; True when there are more than ``limit`` within the window."""
+        self._times.append(now)
+        while now - self._times[0] > self._window_s:
+            self._times.popleft()
+        return len(self._times) > self._limit

@@ -1,0 +1,216 @@
+"""A session: one authenticated connection, from its hello to its end.
+
+The shell hands it texts, it makes requests of them and posts these to the actor concerned; answers and events
+go back through the shell's outbox. Always: the first frame is 1/1; every request with an ``id`` is answered
+once or the connection closes; nothing that a client sends raises out of here.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from enum import Enum
+from functools import partial
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+from twisted.internet.interfaces import IDelayedCall
+
+from chatsrv.actors import Join, Node, Result
+from chatsrv.actors.feed import Feed
+from chatsrv.actors.user import UserActor
+from chatsrv.kernel import Actor, Envelope, MailboxFull, Overdue
+from chatsrv.redis import Unavailable
+from chatsrv.session.limits import Tally, TokenBucket
+from chatsrv.session.shell import Shell
+from chatsrv.wire import frames
+from chatsrv.wire.codec import Incoming, Malformed, decode
+from chatsrv.wire.codes import CloseCode, ErrorCode
+from chatsrv.wire.frames import FrameId
+from chatsrv.wire.framing import frame_text
+from chatsrv.wire.refusal import Refused
+from chatsrv.wire.requests import AddFriend, AnswerFriend, CreateChat
+
+#: `bad_json` and `bad_frame` that are forgiven within a minute. PROTOCOL section 4.
+GARBAGE, GARBAGE_WINDOW_S = 10, 60.0
+REFUSED_WINDOW_S = 10.0
+MAILBOX_RETRY_MS = 1_000
+
+_OWN_FAULT = frozenset({ErrorCode.BAD_JSON, ErrorCode.BAD_FRAME})
+
+
+class State(Enum):
+    HELLO = "requests are held until 1/1 is sent"
+    OPEN = "requests are carried out"
+    DRAINING = "requests are left; the connection closes when those in flight are answered"
+    CLOSED = "it is over"
+
+
+class Session:
+    """Implements `Receiver` for the shell and `Subscriber` for the actors.
+
+    ``refused_per_10s``: rate-limited requests above which the connection is closed. ``expires_in_s``: when
+    the token's time is over, None: never. ``ended`` is called once, with this session.
+    """
+
+    def __init__(
+        self,
+        shell: Shell,
+        node: Node,
+        *,
+        refused_per_10s: int,
+        expires_in_s: float | None,
+        ended: Callable[[Session], None],
+    ) -> None:
+        self.id = secrets.token_hex(8)
+        self.user_id = shell.identity.user_id
+        self.profile = shell.profile
+        self.feeds: set[Feed] = set()
+        self._shell = shell
+        self._node = node
+        self._limits = node.options.limits
+        self._ended = ended
+        now = node.clock.seconds()
+        self._bucket = TokenBucket(self._limits.requests_per_s, self._limits.burst, now)
+        self._refused = Tally(refused_per_10s, REFUSED_WINDOW_S)
+        self._garbage = Tally(GARBAGE, GARBAGE_WINDOW_S)
+        self._state = State.HELLO
+        self._user: UserActor | None = None
+        self._in_flight = 0
+        self._held: list[bytes] = []  # what came before 1/1 was sent
+        self._undelivered: list[bytes] = []  # what was to go out before it
+        self._expiry: IDelayedCall | None = None
+        if expires_in_s is not None:
+            self._expiry = node.clock.callLater(max(0.0, expires_in_s), self._expired)
+
+    # The shell's side
+
+    def opened(self) -> None:
+        self._user = self._node.users.get(self.user_id)
+        command = Join(self.id, self._shell.identity.expires_at)
+        try:
+            self._user.post(Envelope(command, self._joined, self))
+        except MailboxFull:
+            self.close(CloseCode.OVERLOADED)
+
+    def received(self, payload: bytes) -> None:
+        if self._state is State.OPEN:
+            self._request(payload)
+        elif self._state is State.HELLO:
+            self._held.append(payload)
+            if len(self._held) > self._limits.burst:
+                self.close(CloseCode.POLICY)
+
+    def closed(self) -> None:
+        if self._expiry is not None and self._expiry.active():
+            self._expiry.cancel()
+        self._state = State.CLOSED
+        self._held, self._undelivered = [], []
+        if self._user is not None:
+            self._user.leave(self)
+        self._ended(self)
+
+    # The actors' side
+
+    @property
+    def is_closed(self) -> bool:
+        return self._state is State.CLOSED
+
+    def greet(self, hello: frames.Hello) -> None:
+        if self._state is not State.HELLO:
+            return
+        self._shell.send(frame_text(frames.encode(hello)))
+        undelivered, self._undelivered = self._undelivered, []
+        for frame in undelivered:
+            self._shell.send(frame)
+        self._state = State.OPEN
+
+    def deliver(self, frame: bytes) -> None:
+        if self._state is State.HELLO:
+            self._undelivered.append(frame)
+        else:
+            self._shell.send(frame)
+
+    def close(self, code: CloseCode) -> None:
+        self._shell.close_with(code)
+
+    # Requests
+
+    def _joined(self, result: Exception | None) -> None:
+        if result is not None:
+            overloaded = isinstance(result, (Unavailable, Overdue))
+            self.close(CloseCode.OVERLOADED if overloaded else CloseCode.INTERNAL_ERROR)
+            return
+        held, self._held = self._held, []
+        for payload in held:
+            self.received(payload)
+
+    def _request(self, payload: bytes) -> None:
+        try:
+            incoming = decode(payload, self._limits, self.user_id)
+        except Malformed as fault:
+            self._refuse(fault, fault.id, fault.op, fault.t)
+            if fault.code in _OWN_FAULT and self._garbage.too_much(self._node.clock.seconds()):
+                self.close(CloseCode.POLICY)
+            return
+        wait_ms = self._bucket.take(self._node.clock.seconds())
+        if wait_ms:
+            self._limit_rate(incoming, wait_ms)
+            return
+        request = incoming.request
+        envelope = Envelope(request, partial(self._answered, incoming), self)
+        self._in_flight += 1
+        try:
+            self._actor_for(request).post(envelope)
+        except MailboxFull:
+            self._in_flight -= 1
+            self._limit_rate(incoming, MAILBOX_RETRY_MS)
+
+    def _actor_for(self, request: Any) -> Actor:
+        if isinstance(request, (CreateChat, AddFriend, AnswerFriend)):
+            return self._node.users.get(self.user_id)
+        return self._node.chats.get(request.chat_id)
+
+    def _limit_rate(self, incoming: Incoming, wait_ms: int) -> None:
+        refused = Refused(ErrorCode.RATE_LIMITED, retry_after_ms=wait_ms)
+        self._refuse(refused, incoming.id, incoming.request.op, incoming.request.t)
+        if self._refused.too_much(self._node.clock.seconds()):
+            self.close(CloseCode.POLICY)
+
+    def _answered(self, incoming: Incoming, result: Any) -> None:
+        self._in_flight -= 1
+        if isinstance(result, Result):
+            if incoming.id is not UNSET:
+                self.deliver(frame_text(frames.encode(result.reply, incoming.id)))
+            elif result.event is not None:
+                self.deliver(frame_text(frames.encode(result.event)))
+        else:
+            self._refuse(_as_refusal(result), incoming.id, incoming.request.op, incoming.request.t)
+        if self._state is State.DRAINING:
+            self._leave_when_answered()
+
+    def _refuse(self, refused: Refused, id: FrameId | UnsetType, op: int | None, t: int | None) -> None:
+        self.deliver(frame_text(frames.encode(frames.error(refused, op, t), id)))
+
+    # The end
+
+    def drain(self) -> None:
+        """Take no more requests, answer those in flight, then close with 1001."""
+        if self._state is not State.CLOSED:
+            self._state = State.DRAINING
+            self._leave_when_answered()
+
+    def _leave_when_answered(self) -> None:
+        if not self._in_flight:
+            self.close(CloseCode.GOING_AWAY)
+
+    def _expired(self) -> None:
+        self.close(CloseCode.UNAUTHORIZED)
+
+
+def _as_refusal(failure: Exception) -> Refused:
+    if isinstance(failure, Refused):
+        return failure
+    if isinstance(failure, (Unavailable, Overdue)):
+        return Refused(ErrorCode.UNAVAILABLE)
+    return Refused(ErrorCode.INTERNAL)
