@@ -1,0 +1,312 @@
+"""The codec against RELIABILITY 3.3 and 3.4, example by example, and against rules stated a second time.
+
+What is checked everywhere: nothing but `Malformed` comes out, the fault names the right member, and the
+error's text is constant, so that no input is ever echoed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import TestCase
+
+from chatsrv.wire.codec import Incoming, Malformed, decode
+from chatsrv.wire.codes import ErrorCode
+from chatsrv.wire.frames import error
+from chatsrv.wire.limits import Limits
+from chatsrv.wire.requests import CreateChat, SendGroup, UpdateChat
+from tests.unit.test_requests import BODIES, REQUEST_KEYS, UNSUPPORTED_KEYS, verdict
+
+CALLER = 7
+LIMITS = Limits()
+MARK = "SECRET-INPUT"
+CONSTANTS = {code.text for code in ErrorCode}
+MEMBERS = {name for d in BODIES.values() for name in d["properties"]}
+
+
+def read(payload: bytes | str, limits: Limits = LIMITS, caller: int = CALLER) -> Incoming:
+    return decode(payload if isinstance(payload, bytes) else payload.encode(), limits, caller)
+
+
+def message(**d: Any) -> dict[str, Any]:
+    return {"op": 11, "t": 2, "d": {"chat_id": 1, "message": "hi", **d}}
+
+
+class CodecCase(TestCase):
+    def refused(self, payload: Any, code: str, member: str | None = None, **options: Any) -> Malformed:
+        """The fault in a payload, or in a document; its error text must say nothing of the input."""
+        text = payload if isinstance(payload, (bytes, str)) else json.dumps(payload)
+        fault = self.assertRaises(Malformed, read, text, **options)
+        self.assertEqual((fault.code.code, fault.member), (code, member), text[:80])
+        said = error(fault, fault.op, fault.t).message
+        self.assertEqual(said, fault.code.text if member is None else f"{member}: {fault.code.text}")
+        self.assertNotIn(MARK, said)
+        return fault
+
+
+class WhatIsNoJson(CodecCase):
+    def test_a_broken_text_is_bad_json(self) -> None:
+        for text in ("", " ", "{", "{} x", "[1,]", "{'op':1}", '{"op":1,}', '{"op" 1}', '{"op":01}', "\0", "nul"):
+            self.refused(text, "bad_json")
+
+    def test_a_text_broken_inside_d_or_in_a_member_nobody_reads_is_bad_json(self) -> None:
+        for broken in ('"\\x"', '"a\x01"', '"\\u12"', "01", "1.", "tru", "[1,]", '{"a":1,}', "NaN", "-Infinity"):
+            self.refused('{"op":11,"t":2,"d":{"chat_id":1,"message":"hi","z":%s}}' % broken, "bad_json")
+            self.refused('{"op":11,"t":2,"d":{"chat_id":1,"message":"hi"},"z":%s}' % broken, "bad_json")
+
+    def test_another_encoding_than_utf_8_is_bad_json(self) -> None:
+        text = json.dumps(message())
+        for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-8-sig"):
+            self.refused(text.encode(encoding), "bad_json")
+        self.refused(b'{"op":11,"t":2,"d":{"chat_id":1,"message":"\xff"}}', "bad_json")
+        self.refused(b'{"op":11,"t":2,"d":{"chat_id":1,"message":"\xed\xa0\x80"}}', "bad_json")
+
+    def test_what_is_not_finite_is_bad_json(self) -> None:
+        for text in ("NaN", "-Infinity", "1e999", '{"op":NaN,"t":1}', '{"op":1e999,"t":1}', '{"op":1,"t":-Infinity}'):
+            self.refused(text, "bad_json")
+        self.refused('{"op":11,"t":2,"d":{"chat_id":NaN,"message":"hi"}}', "bad_json")
+
+    def test_deep_nesting_is_bad_json_wherever_it_is(self) -> None:
+        for deep in ("[" * 3_000, "[" * 3_000 + "]" * 3_000, '{"a":' * 3_000 + "1" + "}" * 3_000):
+            self.refused(deep, "bad_json")
+            self.refused('{"op":11,"t":2,"d":{"chat_id":1,"message":"hi","z":%s}}' % deep, "bad_json")
+            self.refused('{"op":11,"t":2,"d":%s}' % deep, "bad_json")
+            self.refused('{"op":11,"t":2,"d":{},"\\ud800":%s}' % deep, "bad_json")
+
+
+class TheEnvelope(CodecCase):
+    def test_another_shape_than_op_t_and_d_is_bad_frame(self) -> None:
+        for document in ([], [1], 1, "x", None, True, {}, {"op": 1}, {"t": 1}, {"op": None, "t": 1}):
+            self.refused(document, "bad_frame")
+        for odd in ("x" * 500, {}, [], True, None, 1.5, 11.0, "11", -1, 2**31 + 1, 2**64):
+            self.refused({**message(), "op": odd}, "bad_frame")
+            self.refused({**message(), "t": odd}, "bad_frame")
+
+    def test_a_number_of_4301_digits_is_bad_frame_in_the_envelope_and_bad_request_in_d(self) -> None:
+        huge = "9" * 4_301
+        for sign in ("", "-"):
+            self.refused('{"op":%s,"t":1}' % (sign + huge), "bad_frame")
+            self.refused('{"op":1,"t":%s}' % (sign + huge), "bad_frame")
+            self.refused('{"op":1,"t":1,"id":%s}' % (sign + huge), "bad_frame")
+            self.refused('{"op":11,"t":7,"d":{"chat_id":1,"message_id":%s}}' % (sign + huge), "bad_request", "message_id")
+            self.refused('{"op":13,"t":1,"d":{"user_ids":[%s],"type":2}}' % (sign + huge), "bad_request", "user_ids")
+        self.assertIsInstance(read('{"op":11,"t":2,"d":{"chat_id":1,"message":"hi","z":%s}}' % huge), Incoming)
+
+    def test_d_must_be_an_object_even_where_op_is_unknown(self) -> None:
+        for op in (11, 99):
+            for d in (None, [], "x", 1, True):
+                self.refused({"op": op, "t": 2, "d": d}, "bad_frame")
+
+    def test_a_missing_d_is_an_empty_one(self) -> None:
+        self.refused({"op": 16, "t": 1}, "bad_request", "user_id")
+
+    def test_an_id_is_a_string_of_1_to_64_characters_or_an_integer(self) -> None:
+        for good in ("a", "é" * 64, "\0", 0, -5, 2**53, 2**64, -(2**70)):
+            self.assertEqual(read(json.dumps({**message(), "id": good})).id, good)
+        for bad in ("", "a" * 65, None, True, 1.5, 1.0, [], {}, ["a"]):
+            self.refused({**message(), "id": bad}, "bad_frame")
+
+    def test_a_fault_carries_the_id_op_and_t_that_could_be_read(self) -> None:
+        for document, op, t in (
+            ({**message(chat_id=0), "id": "q"}, 11, 2),
+            ({"op": 99, "t": 3, "id": "q"}, 99, 3),
+            ({"op": 11, "t": 3, "d": {}, "id": "q"}, 11, 3),
+            ({"op": 11, "t": 2, "d": None, "id": "q"}, 11, 2),
+            ({"op": "x", "t": 2, "id": "q"}, None, None),
+        ):
+            fault = self.assertRaises(Malformed, read, json.dumps(document))
+            self.assertEqual((fault.id, fault.op, fault.t), ("q", op, t), document)
+
+    def test_unknown_operations_are_told_from_those_that_are_reserved(self) -> None:
+        for op, t in ((0, 0), (1, 1), (2, 1), (3, 1), (12, 1), (12, 6), (14, 1), (17, 1), (11, 11), (99, 1)):
+            self.refused({"op": op, "t": t, "d": {}}, "unknown_op")
+        for op, t in UNSUPPORTED_KEYS:
+            self.refused({"op": op, "t": t, "d": {}}, "unsupported")
+
+    def test_the_last_of_duplicate_members_wins(self) -> None:
+        found = read('{"op":1,"op":11,"t":9,"t":2,"id":1,"id":"b","d":{},"d":{"chat_id":0,"chat_id":3,"message":"hi"}}')
+        self.assertEqual(found, Incoming(SendGroup(3, "hi"), "b"))
+
+
+class Surrogates(CodecCase):
+    """``\\ud800`` alone is JSON, and would poison whoever encodes it later."""
+
+    def test_one_in_a_member_is_a_bad_request_that_names_it(self) -> None:
+        for d, member in (
+            ({"chat_id": 1, "message": f"{MARK}\ud800"}, "message"),
+            ({"chat_id": "\udfff", "message": "hi"}, "chat_id"),
+            ({"chat_id": 1, "message": "hi", "z": "\ud800"}, None),
+            ({"chat_id": 1, "message": "hi", "\ud800": 1}, None),
+        ):
+            fault = self.refused({"op": 11, "t": 2, "d": d, "id": 4}, "bad_request", member)
+            self.assertEqual((fault.id, fault.op, fault.t), (4, 11, 2))
+        self.refused({"op": 13, "t": 1, "d": {"user_ids": [2], "type": 2, "chat": "a\udc00"}}, "bad_request", "chat")
+
+    def test_a_pair_is_a_character(self) -> None:
+        self.assertEqual(read(json.dumps(message(message="😀"))).request.message, "😀")
+
+    def test_one_in_the_id_is_bad_frame_and_the_answer_has_no_id(self) -> None:
+        for document in (message(), message(chat_id=0), {"op": 99, "t": 1}, {"op": "x"}):
+            fault = self.refused({**document, "id": "\ud800"}, "bad_frame")
+            self.assertIs(fault.id, Malformed(ErrorCode.BAD_FRAME).id)
+
+    def test_the_limits_that_hold_are_the_configured_ones(self) -> None:
+        d = {"user_ids": list(range(1, 1_500)), "type": 2, "chat": "\ud800"}
+        self.refused({"op": 13, "t": 1, "d": d}, "bad_request", "chat", limits=Limits(members=2_000))
+        self.refused({"op": 13, "t": 1, "d": d}, "too_large", "user_ids")
+
+
+class MembersOfD(CodecCase):
+    def test_ids_are_integers_from_1_to_2_53_minus_1(self) -> None:
+        bad = (0, -1, 2**53, 2**53 + 1, 2**63, 2**64, 10**30, "1", 1.0, 1.5, True, None, [], {})
+        for name in ("chat_id", "message_id"):
+            for value in bad:
+                self.refused({"op": 11, "t": 7, "d": {"chat_id": 1, "message_id": 1, name: value}}, "bad_request", name)
+        for value in bad:
+            self.refused({"op": 16, "t": 1, "d": {"user_id": value}}, "bad_request", "user_id")
+            self.refused({"op": 13, "t": 1, "d": {"user_ids": [2, value], "type": 2}}, "bad_request", "user_ids")
+        self.assertEqual(read('{"op":16,"t":1,"d":{"user_id":9007199254740991}}').request.user_id, 2**53 - 1)
+
+    def test_a_missing_member_is_named(self) -> None:
+        for (op, t), schema in BODIES.items():
+            whole = {"chat_id": 1, "message_id": 1, "message": "hi", "user_ids": [2], "type": 1, "user_id": 2}
+            for name in schema["required"]:
+                d = {key: value for key, value in whole.items() if key != name}
+                self.refused({"op": op, "t": t, "d": d}, "bad_request", name)
+
+    def test_a_text_has_1_to_4000_code_points_and_is_not_only_white_space_and_has_no_nul(self) -> None:
+        for bad in ("", " ", "\t\n\u2003\u00a0", "a\0b", "x" * 4_001, 5, None, ["hi"], {}, True):
+            self.refused(message(message=bad), "bad_request", "message")
+            edit = {"op": 11, "t": 6, "d": {"chat_id": 1, "message_id": 1, "message": bad}}
+            self.refused(edit, "bad_request", "message")
+        for good in ("x", "😀" * 4_000, " x ", "\u200b", MARK):
+            self.assertEqual(read(json.dumps(message(message=good))).request.message, good)
+        self.refused(message(message="abc"), "bad_request", "message", limits=Limits(message_chars=2))
+
+    def test_a_name_has_up_to_64_code_points_and_no_control_characters(self) -> None:
+        for bad in ("x" * 65, "a\nb", "\0", "\x7f", "\x85", 5, None, []):
+            self.refused({"op": 13, "t": 2, "d": {"chat_id": 1, "chat": bad}}, "bad_request", "chat")
+            self.refused({"op": 13, "t": 1, "d": {"user_ids": [2], "type": 2, "chat": bad}}, "bad_request", "chat")
+        for good in ("", "x" * 64, "😀" * 64, "Ünï"):
+            self.assertEqual(read(json.dumps({"op": 13, "t": 2, "d": {"chat_id": 1, "chat": good}})).request.chat, good)
+
+    def test_a_list_longer_than_its_limit_is_too_large(self) -> None:
+        few, many = list(range(1, 1_001)), list(range(1, 1_002))
+        self.assertEqual(read(json.dumps({"op": 13, "t": 1, "d": {"user_ids": few, "type": 2}})).request.user_ids, few)
+        self.refused({"op": 13, "t": 1, "d": {"user_ids": many, "type": 2}}, "too_large", "user_ids")
+        for name in ("add_users", "remove_users"):
+            self.refused({"op": 13, "t": 2, "d": {"chat_id": 1, name: many}}, "too_large", name)
+        self.refused({"op": 13, "t": 1, "d": {"user_ids": [2] * 100_000, "type": 2}}, "too_large", "user_ids")
+
+    def test_a_private_chat_is_with_exactly_one_other_user(self) -> None:
+        for bad in ([], [CALLER], [2, 3], [CALLER, 2, 3]):
+            self.refused({"op": 13, "t": 1, "d": {"user_ids": bad, "type": 1}}, "bad_request", "user_ids")
+        for good in ([2], [2, CALLER], [2, 2]):
+            request = read(json.dumps({"op": 13, "t": 1, "d": {"user_ids": good, "type": 1}})).request
+            assert isinstance(request, CreateChat)
+            self.assertEqual(request.others(CALLER), [2])
+
+    def test_a_type_is_1_or_2(self) -> None:
+        for bad in (0, 3, "1", 1.0, True, None):
+            self.refused({"op": 13, "t": 1, "d": {"user_ids": [2], "type": bad}}, "bad_request", "type")
+            self.refused({"op": 16, "t": 2, "d": {"user_id": 2, "type": bad}}, "bad_request", "type")
+
+    def test_nobody_is_both_added_and_removed(self) -> None:
+        d = {"chat_id": 1, "add_users": [2, 3], "remove_users": [3]}
+        self.refused({"op": 13, "t": 2, "d": d}, "bad_request", "remove_users")
+        d = {"chat_id": 1, "add_users": [], "remove_users": []}
+        self.assertEqual(read(json.dumps({"op": 13, "t": 2, "d": d})).request, UpdateChat(1))
+
+    def test_nobody_befriends_himself(self) -> None:
+        self.refused({"op": 16, "t": 1, "d": {"user_id": CALLER}}, "bad_request", "user_id")
+
+    def test_unknown_members_are_ignored_also_those_that_only_a_server_says(self) -> None:
+        spoofed = {"sender_id": 9, "message_id": 9, "seq": 9, "sent_at": 9, "z": [{"deep": None}], "k" * 60_000: 1}
+        many = {f"member{number}": number for number in range(10_000)}
+        text = json.dumps({**message(**spoofed, **many), "x": {"op": 1}, "seq": 5})
+        self.assertEqual(read(text).request, SendGroup(1, "hi"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=10,
+)
+IDS = st.sampled_from((1, 2, CALLER, 2**53 - 1, 0, -1, 2**53, 2**70)) | st.integers(1, 50)
+TEXTS = st.sampled_from(("", " ", "x", "\0", "é" * 11, "a\nb", "x" * 10, "\u2003")) | st.text(max_size=12)
+VALUES = {
+    **{name: IDS | JSON for name in ("chat_id", "message_id", "user_id")},
+    **{name: st.lists(IDS, max_size=4) | JSON for name in ("user_ids", "add_users", "remove_users")},
+    **{name: TEXTS | JSON for name in ("message", "chat")},
+    "type": st.sampled_from((1, 2, 3)) | JSON,
+}
+BODY = st.one_of(
+    st.fixed_dictionaries({}, optional=VALUES),
+    st.fixed_dictionaries(VALUES, optional={"other": JSON}),
+    st.fixed_dictionaries(
+        {"chat_id": st.just(1), "message_id": st.just(1), "message": TEXTS, "user_id": IDS, "type": st.just(2)},
+        optional={"user_ids": st.lists(IDS), "chat": TEXTS, "add_users": st.lists(IDS), "remove_users": st.lists(IDS)},
+    ),
+)
+KEYS = st.sampled_from(sorted(REQUEST_KEYS)) | st.sampled_from(sorted(UNSUPPORTED_KEYS)) | st.tuples(JSON, JSON)
+ENVELOPE = st.builds(
+    lambda key, rest: {"op": key[0], "t": key[1], **rest},
+    KEYS,
+    st.fixed_dictionaries({}, optional={"d": BODY | JSON, "id": st.text(max_size=66) | JSON, "more": JSON})
+    | st.fixed_dictionaries({"d": BODY}),
+)
+SMALL = Limits(message_chars=10, name_chars=10, members=3)
+
+
+class AnyInput(CodecCase):
+    @settings(print_blob=True, max_examples=1_500, deadline=None)
+    @given(ENVELOPE | JSON)
+    def test_every_document_is_judged_as_the_schemas_judge_it(self, document: Any) -> None:
+        wanted = verdict(document, SMALL, CALLER)
+        try:
+            found = read(json.dumps(document), SMALL)
+        except Malformed as fault:
+            self.assertIn(fault.code.code, wanted)
+            self.assertIn(error(fault).message.rpartition(": ")[2], CONSTANTS)
+            self.assertIn(fault.member, {None, *MEMBERS})
+        else:
+            self.assertEqual(wanted, {"ok"})
+            request, d = found.request, document["d"]
+            self.assertEqual((request.op, request.t), (document["op"], document["t"]))
+            for name in request.__struct_fields__:
+                if name in d:
+                    self.assertEqual(getattr(request, name), d[name])
+
+    @settings(print_blob=True, max_examples=500, deadline=None)
+    @given(st.binary(max_size=60))
+    def test_arbitrary_bytes_raise_malformed_and_nothing_else(self, payload: bytes) -> None:
+        self.assertRaises(Malformed, read, payload)
+
+    @settings(print_blob=True, max_examples=1_000, deadline=None)
+    @given(ENVELOPE, st.booleans(), st.data())
+    def test_a_damaged_text_is_bad_json_exactly_when_another_parser_says_so(
+        self, document: Any, escaped: bool, data: Any
+    ) -> None:
+        text = json.dumps(document, ensure_ascii=escaped)
+        at = data.draw(st.integers(0, len(text)))
+        cut = data.draw(st.integers(0, 3))
+        text = text[:at] + data.draw(st.sampled_from(tuple('"\\{}[]:,0-.e \0') + ("", "\\ud800"))) + text[at + cut :]
+        try:
+            code = read(text).request and ""
+        except Malformed as fault:
+            code = fault.code.code
+        self.assertEqual(code == "bad_json", not is_json(text), text)
+
+
+def is_json(text: str) -> bool:
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    try:
+        json.loads(text, parse_constant=refuse)
+    except ValueError:
+        return False
+    return True
