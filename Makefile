@@ -1,0 +1,75 @@
+# make run    install into .venv and start a server on 127.0.0.1:8080, its data in ./var
+# make test   install what the tests need and run all of them; the last line is pytest's
+# More: make check (lint, types, import order), make bench-start, make config, make clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+CHECKED := chatsrv twisted tests bench setup.py
+# What both runners can run; trial skips plain pytest functions, and packaging is slow enough once.
+TRIAL_SUITES := tests.unit tests.acceptance
+
+export PYTHON
+
+.PHONY: run test check lint types imports trial bench-start config clean debian-packages
+
+run: $(VENV)/.runtime
+	@exec $(BIN)/twistd -n --pidfile= chatsrv --data-dir ./var
+
+test: debian-packages $(VENV)/.test
+	@failed=0; \
+	$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target lint types imports || failed=1; \
+	$(MAKE) --no-print-directory trial || failed=1; \
+	echo "== pytest"; \
+	$(BIN)/pytest || failed=1; \
+	exit $$failed
+
+check: $(VENV)/.test
+	@$(MAKE) --no-print-directory lint types imports
+
+lint: $(VENV)/.test
+	@echo "== ruff"
+	@$(BIN)/ruff check $(CHECKED)
+	@$(BIN)/ruff format --check $(CHECKED)
+
+types: $(VENV)/.test
+	@echo "== mypy"
+	@$(BIN)/mypy
+
+imports: $(VENV)/.test
+	@echo "== import-linter"
+	@$(BIN)/lint-imports --no-logo
+
+trial: $(VENV)/.test
+	@echo "== trial"
+	@$(BIN)/trial --jobs=2 --reporter=text $(TRIAL_SUITES)
+
+bench-start: $(VENV)/.runtime
+	@$(BIN)/python bench/start.py
+
+config: $(VENV)/.runtime
+	$(BIN)/chatsrv config > etc/chatsrv.toml
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info _trial_temp* tests.*/ .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .import_linter_cache .hypothesis twisted/plugins/dropin.cache
+	find chatsrv tests twisted bench -name __pycache__ -prune -exec rm -rf {} +
+
+debian-packages:
+	@.ci/install-debian-packages $$(cat .ci/debian-packages.txt)
+
+$(VENV)/.runtime: setup.py chatsrv/_version.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=..." >&2; exit 1; }
+	@.ci/install-debian-packages python3-venv
+	@echo "Making a virtual environment in $(VENV) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing chatsrv and the libraries it runs on (about 30 packages) ..."
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.runtime setup.py
+	@echo "Installing what the tests and checks need (about 30 packages more) ..."
+	@$(PIP) install --editable '.[test]'
+	@touch $@
