@@ -12,27 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from chatsrv import assembly
 from chatsrv import exit as process
-from chatsrv.actors import Node, NodeOptions
-from chatsrv.auth.keys import load_key
-from chatsrv.auth.tokens import TokenVerifier
+from chatsrv.actors import Node
+from chatsrv.auth.keys import VerificationKey, load_key
 from chatsrv.bus import Bus, Channels
-from chatsrv.config import ConfigError, Settings, connection_limit, with_backlog
+from chatsrv.config import ConfigError, Settings, with_backlog
 from chatsrv.redis import EmbeddedRedis, RedisAddress, RedisLink, ReplyError, StartError, Unavailable
 from chatsrv.session.admission import Admission
 from chatsrv.session.factory import ShellFactory
-from chatsrv.session.options import ShellOptions
 from chatsrv.session.session import Session
 from chatsrv.session.shell import Shell
 from chatsrv.store import Store
-from chatsrv.wire.limits import Limits
+from chatsrv.welcome import welcome
 
 #: How long the start waits for a store that does not answer.
 STORE_TIMEOUT_S = 10.0
@@ -89,12 +88,12 @@ class ChatService(Service):
         try:
             key = load_key(settings, create=True)
             address = await self._start_redis()
-            store = await self._connect(address)
-            await self._start_node(store, address)
-            await self._listen(self._shell_factory(self._verifier(key)))
-        except (CannotStart, ConfigError, StartError) as error:
+            store, bus = await self._connect(address)
+            await self._start_node(store, bus, address)
+            await self._listen(self._shell_factory(key))
+        except (CannotStart, ConfigError, StartError, Unavailable) as error:
             raise CannotStart(str(error)) from None
-        self._announce(address)
+        self._announce(address, signs=key.secret is not None)
 
     def _not_started(self, failure: Any) -> None:
         error = failure.value
@@ -116,7 +115,7 @@ class ChatService(Service):
         )
         return await self._redis.start()
 
-    async def _connect(self, address: RedisAddress) -> Store:
+    async def _connect(self, address: RedisAddress) -> tuple[Store, Bus]:
         settings = self.settings
         link = self._link = RedisLink(
             self._reactor,
@@ -124,90 +123,36 @@ class ChatService(Service):
             timeout_s=settings.redis_timeout_s,
             max_in_flight=settings.redis_max_in_flight,
         )
-        self._bus = Bus(self._reactor, address, timeout_s=settings.redis_timeout_s)
+        bus = self._bus = Bus(self._reactor, address, timeout_s=settings.redis_timeout_s)
         link.start()
-        self._bus.link.start()
+        bus.link.start()
         store = Store(link, settings.redis_key_prefix, log_events=settings.log_events_per_chat)
         try:
             await link.when_up().addTimeout(STORE_TIMEOUT_S, self._reactor)
-            await self._bus.link.when_up().addTimeout(STORE_TIMEOUT_S, self._reactor)
+            await bus.link.when_up().addTimeout(STORE_TIMEOUT_S, self._reactor)
             await link.load(list(store.scripts.values()))
         except (TimeoutError, Unavailable, ReplyError) as error:
-            why = link.last_error or self._bus.link.last_error or str(error) or "no answer"
+            why = link.last_error or bus.link.last_error or str(error) or "no answer"
             raise CannotStart(
                 f"Redis at {address} cannot be used: {why}; start it, or correct the setting redis"
             ) from None
-        return store
+        return store, bus
 
-    async def _start_node(self, store: Store, address: RedisAddress) -> None:
-        assert self._bus is not None
-        settings = self.settings
-        options = NodeOptions(
-            limits=Limits(
-                frame_bytes=settings.frame_bytes,
-                message_chars=settings.message_chars,
-                name_chars=settings.name_chars,
-                requests_per_s=settings.requests_per_s,
-                burst=settings.burst,
-                history_page=settings.history_page,
-                members=settings.members,
-            ),
-            friends=settings.friends,
-            chats=settings.chats,
-            open_requests=settings.open_requests,
-            connections_per_user=settings.connections_per_user,
-            mailbox_entries=settings.mailbox_entries,
-            request_timeout_s=settings.request_timeout_s,
-            passivate_after_s=settings.passivate_after_s,
-            presence_grace_s=settings.presence_grace_s,
-            lease_s=settings.lease_s,
-            lease_renew_s=settings.lease_renew_s,
-            status_interval_s=settings.status_interval_s,
-        )
-        channels = Channels(settings.redis_key_prefix, address.database)
-        self._node = Node(self._reactor, store, self._bus, channels, options)
-        await self._node.start()
+    async def _start_node(self, store: Store, bus: Bus, address: RedisAddress) -> Node:
+        channels = Channels(self.settings.redis_key_prefix, address.database)
+        node = self._node = Node(self._reactor, store, bus, channels, assembly.node_options(self.settings))
+        await node.start()
+        return node
 
-    def _verifier(self, key: Any) -> TokenVerifier:
+    def _shell_factory(self, key: VerificationKey) -> ShellFactory:
         settings = self.settings
-        return TokenVerifier(
-            key,
-            user_claim=settings.jwt_user_claim,
-            issuer=settings.jwt_issuer or None,
-            audience=settings.jwt_audience or None,
-            require_exp=settings.jwt_require_exp,
-            leeway_s=settings.jwt_leeway_s,
-            token_bytes=settings.jwt_token_bytes,
-        )
-
-    def _shell_factory(self, verifier: TokenVerifier) -> ShellFactory:
-        settings = self.settings
-        self._admission = Admission(
-            seconds=self._reactor.seconds,
-            max_connections=connection_limit(settings),
-            per_address=settings.connections_per_address,
-            handshakes_per_s=settings.handshakes_per_address_per_s,
-            handshakes_burst=settings.handshake_burst,
-            exempt_loopback=settings.exempt_loopback,
-            ready=self._store_in_reach,
-        )
-        options = ShellOptions(
-            frame_bytes=settings.frame_bytes,
-            outbox_bytes=settings.outbox_bytes,
-            head_timeout_s=settings.head_timeout_s,
-            ping_interval_s=settings.ping_interval_s,
-            ping_timeout_s=settings.ping_timeout_s,
-            close_timeout_s=settings.close_timeout_s,
-            origins=settings.origins,
-            url_token=settings.token_in_url,
-            token_bytes=settings.jwt_token_bytes,
-        )
+        self._admission = assembly.admission(settings, self._reactor.seconds, self._store_in_reach)
         return ShellFactory(
             reactor=self._reactor,
-            verifier=verifier,
+            verifier=assembly.token_verifier(settings, key),
             admission=self._admission,
             open_session=self._open_session,
-            options=options,
+            options=assembly.shell_options(settings),
         )
 
     async def _listen(self, factory: ShellFactory) -> None:
@@ -221,12 +166,15 @@ class ChatService(Service):
                     f"cannot listen on {description}: {why}; free the address, or choose another with --listen"
                 ) from None
 
-    def _announce(self, address: RedisAddress) -> None:
-        for port in self.ports:
-            self.log.info("listening on {host}", host=port.getHost())
+    def _announce(self, address: RedisAddress, *, signs: bool) -> None:
         for variable in self.settings.unknown_environment:
             self.log.warn("environment variable {name} is no setting and is ignored", name=variable)
-        self.log.info("the store is {address}", address=str(address))
+        redis = self._redis
+        store = f"Redis at {address}"
+        if redis is not None:
+            store = f"{self.settings.data_dir} (embedded Redis {redis.version}, {redis.binary})"
+        for line in welcome(self.settings, self.ports, store, signs=signs):
+            self.log.info("{line}", line=line)
 
     # Sessions
 

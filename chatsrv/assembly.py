@@ -1,0 +1,77 @@
+"""From settings to the objects of one node: options, verifier, admission. Called by ``service`` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chatsrv.actors import NodeOptions
+from chatsrv.auth.keys import VerificationKey
+from chatsrv.auth.tokens import TokenVerifier
+from chatsrv.config import Settings, connection_limit
+from chatsrv.session.admission import Admission
+from chatsrv.session.options import ShellOptions
+from chatsrv.wire.limits import Limits
+
+
+def node_options(settings: Settings) -> NodeOptions:
+    return NodeOptions(
+        limits=Limits(
+            frame_bytes=settings.frame_bytes,
+            message_chars=settings.message_chars,
+            name_chars=settings.name_chars,
+            requests_per_s=settings.requests_per_s,
+            burst=settings.burst,
+            history_page=settings.history_page,
+            members=settings.members,
+        ),
+        friends=settings.friends,
+        chats=settings.chats,
+        open_requests=settings.open_requests,
+        connections_per_user=settings.connections_per_user,
+        mailbox_entries=settings.mailbox_entries,
+        request_timeout_s=settings.request_timeout_s,
+        passivate_after_s=settings.passivate_after_s,
+        presence_grace_s=settings.presence_grace_s,
+        lease_s=settings.lease_s,
+        lease_renew_s=settings.lease_renew_s,
+        status_interval_s=settings.status_interval_s,
+    )
+
+
+def shell_options(settings: Settings) -> ShellOptions:
+    return ShellOptions(
+        frame_bytes=settings.frame_bytes,
+        outbox_bytes=settings.outbox_bytes,
+        head_timeout_s=settings.head_timeout_s,
+        ping_interval_s=settings.ping_interval_s,
+        ping_timeout_s=settings.ping_timeout_s,
+        close_timeout_s=settings.close_timeout_s,
+        origins=settings.origins,
+        url_token=settings.token_in_url,
+        token_bytes=settings.jwt_token_bytes,
+    )
+
+
+def token_verifier(settings: Settings, key: VerificationKey) -> TokenVerifier:
+    return TokenVerifier(
+        key,
+        user_claim=settings.jwt_user_claim,
+        issuer=settings.jwt_issuer or None,
+        audience=settings.jwt_audience or None,
+        require_exp=settings.jwt_require_exp,
+        leeway_s=settings.jwt_leeway_s,
+        token_bytes=settings.jwt_token_bytes,
+    )
+
+
+def admission(settings: Settings, seconds: Callable[[], float], ready: Callable[[], bool]) -> Admission:
+    """``ready`` says whether the store is in reach; while it is not, handshakes are answered with 503."""
+    return Admission(
+        seconds=seconds,
+        max_connections=connection_limit(settings),
+        per_address=settings.connections_per_address,
+        handshakes_per_s=settings.handshakes_per_address_per_s,
+        handshakes_burst=settings.handshake_burst,
+        exempt_loopback=settings.exempt_loopback,
+        ready=ready,
+    )

@@ -1,0 +1,56 @@
+"""What the operator reads when a node is up: where it listens, where the data is, how to try it.
+
+Called by ``service``, which logs the lines.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IListeningPort
+
+from chatsrv.config import Settings, default
+
+
+def welcome(settings: Settings, ports: Sequence[IListeningPort], store: str, *, signs: bool) -> Iterator[str]:
+    """The lines. ``store`` says which Redis it is; ``signs``: tokens can be made with the key at hand."""
+    for port in ports:
+        yield f"listening on {_url(port)}"
+    yield f"everything is stored in {store}"
+    if signs:
+        command, options = _command(), _options(settings)
+        yield f"a token for user 1:       {command} token 1{options}"
+        url = f" --url {_url(ports[0])}" if settings.listen != default("listen") else ""
+        yield f"chat as user 1 from here: {command} connect 1{options}{url}"
+
+
+def _url(port: IListeningPort) -> str:
+    address = port.getHost()
+    if isinstance(address, IPv4Address):
+        return f"ws://{address.host}:{address.port}/ws"
+    if isinstance(address, IPv6Address):
+        return f"ws://[{address.host}]:{address.port}/ws"
+    return str(address)
+
+
+def _command() -> str:
+    """The ``chatsrv`` command beside the running program, as it can be typed from here."""
+    beside = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "chatsrv")
+    if not os.path.exists(beside) or shutil.which("chatsrv") == beside:
+        return "chatsrv"
+    return shlex.quote(min(beside, os.path.relpath(beside), key=len))
+
+
+def _options(settings: Settings) -> str:
+    if settings.jwt_secret:
+        return ""
+    if settings.jwt_key_file:
+        return "  (with the same jwt_key_file)"
+    if settings.data_dir == os.path.abspath(default("data_dir")):
+        return ""
+    return f" --data-dir {shlex.quote(settings.data_dir)}"
