@@ -7,7 +7,8 @@ The way of one message::
 
 The stages, each a folder or file of this package::
 
-    tap.py        what `twistd chatsrv` takes        service.py   builds the objects, start and stop order, drain
+    tap.py        what `twistd chatsrv` takes        service.py   the composition root: start, stop, drain
+    assembly.py   from settings to objects           welcome.py   what the operator reads at start
     config.py     option, environment, file, default settings.py  the table of all settings
     exit.py       signals and exit codes             _version.py  the version
     session/      one connection: handshake, frames in and out, its outbox and limits

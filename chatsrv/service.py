@@ -23,6 +23,7 @@ from chatsrv import assembly
 from chatsrv import exit as process
 from chatsrv.actors import Node
 from chatsrv.auth.keys import VerificationKey, load_key
+from chatsrv.auth.tokens import Identity
 from chatsrv.bus import Bus, Channels
 from chatsrv.config import ConfigError, Settings, with_backlog
 from chatsrv.redis import EmbeddedRedis, RedisAddress, RedisLink, ReplyError, StartError, Unavailable
@@ -184,17 +185,21 @@ class ChatService(Service):
 
     def _open_session(self, shell: Shell) -> Session:
         assert self._node is not None
-        expires_at = shell.identity.expires_at
-        leeway_s = self.settings.jwt_leeway_s
         session = Session(
             shell,
             self._node,
             refused_per_10s=self.settings.refused_per_10s,
-            expires_in_s=None if expires_at is None else expires_at / 1000 + leeway_s - time.time(),
+            expires_in_s=self._time_left(shell.identity),
             ended=self.sessions.discard,
         )
         self.sessions.add(session)
         return session
+
+    def _time_left(self, identity: Identity) -> float:
+        longest = self.settings.jwt_connection_s
+        if identity.expires_at is None:
+            return longest
+        return min(longest, identity.expires_at / 1000 + self.settings.jwt_leeway_s - time.time())
 
     # Stop
 

@@ -61,6 +61,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         "whether tokens without an expiry time (exp) are refused")] = True
     jwt_leeway_s: Annotated[float, _sec(0, 600,
         "how far the clock of the token's issuer may be off")] = 30.0
+    jwt_connection_s: Annotated[float, _sec(1, 366 * 86_400,
+        "longest connection on one token, even if that is valid for longer")] = 86_400.0
     jwt_token_bytes: Annotated[int, _int(256, 65536, "bytes",
         "largest token")] = 4096
     token_in_url: Annotated[bool, _is(

@@ -81,29 +81,32 @@ class Actor:
                 return
             room -= 1
             envelope = self.mailbox.take()
-            if clock.seconds() > envelope.deadline:
-                envelope.answer(Overdue())
-                continue
             self._busy = True
             try:
+                if clock.seconds() > envelope.deadline:
+                    raise Overdue
                 pending = self.receive(envelope)
             except Exception:
-                self._failed(Failure(), envelope)
+                self.failed(Failure(), envelope)
                 self._busy = False
                 continue
             if pending is None:
                 self._busy = False
             else:
-                pending.addErrback(self._failed, envelope)
+                pending.addErrback(self.failed, envelope)
                 pending.addBoth(self._resume)
         self._draining = False
 
-    def _failed(self, failure: Failure, envelope: Envelope) -> None:
+    def failed(self, failure: Failure, envelope: Envelope) -> None:
+        """Answer with what went wrong, unless there was an answer; whatever is no refusal is a crash."""
         error = failure.value
         if not isinstance(error, self.refusals):
             self.registry.crashed(self, failure, envelope.command)
-        if not envelope.answered:
-            envelope.answer(error)
+        try:
+            if not envelope.answered:
+                envelope.answer(error)
+        except Exception:
+            self.registry.log.failure("{origin} did not take its answer", origin=envelope.origin)
 
     def _resume(self, _: object) -> None:
         self._busy = False

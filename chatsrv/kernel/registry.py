@@ -106,4 +106,4 @@ class Registry(Generic[A]):
         self._crashes.pop(actor.key, None)
         actor.stopped()
         for envelope in actor.mailbox.take_while(lambda _: True):
-            envelope.answer(Overdue())
+            actor.failed(Failure(Overdue()), envelope)

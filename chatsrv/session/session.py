@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any
 
 from msgspec import UNSET, UnsetType
-from twisted.internet.interfaces import IDelayedCall
 
 from chatsrv.actors import Join, Node, Result
 from chatsrv.actors.feed import Feed
@@ -50,7 +49,7 @@ class Session:
     """Implements `Receiver` for the shell and `Subscriber` for the actors.
 
     ``refused_per_10s``: rate-limited requests above which the connection is closed. ``expires_in_s``: when
-    the token's time is over, None: never. ``ended`` is called once, with this session.
+    the token's time is over. ``ended`` is called once, with this session.
     """
 
     def __init__(
@@ -59,7 +58,7 @@ class Session:
         node: Node,
         *,
         refused_per_10s: int,
-        expires_in_s: float | None,
+        expires_in_s: float,
         ended: Callable[[Session], None],
     ) -> None:
         self.id = secrets.token_hex(8)
@@ -79,9 +78,7 @@ class Session:
         self._in_flight = 0
         self._held: list[bytes] = []  # what came before 1/1 was sent
         self._undelivered: list[bytes] = []  # what was to go out before it
-        self._expiry: IDelayedCall | None = None
-        if expires_in_s is not None:
-            self._expiry = node.clock.callLater(max(0.0, expires_in_s), self._expired)
+        self._expiry = node.clock.callLater(max(0.0, expires_in_s), self._expired)
 
     # The shell's side
 
@@ -102,7 +99,7 @@ class Session:
                 self.close(CloseCode.POLICY)
 
     def closed(self) -> None:
-        if self._expiry is not None and self._expiry.active():
+        if self._expiry.active():
             self._expiry.cancel()
         self._state = State.CLOSED
         self._held, self._undelivered = [], []

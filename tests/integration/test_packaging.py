@@ -44,10 +44,13 @@ def run(*command: str | Path, cwd: Path) -> str:
     return result.stdout
 
 
-@functools.cache
+# Goes when the process does: trial knows no tearDownModule.
+SCRATCH = tempfile.TemporaryDirectory(prefix="chatsrv-packaging-")
+
+
 def scratch() -> Path:
-    """A directory that lives as long as the tests of this module."""
-    return Path(tempfile.mkdtemp(prefix="chatsrv-packaging-"))
+    """Where everything is built, outside of the checkout."""
+    return Path(SCRATCH.name)
 
 
 @functools.cache
@@ -66,13 +69,6 @@ def installed() -> Path:
     pip = (directory / "bin/python", "-m", "pip", "--disable-pip-version-check", "--quiet")
     run(*pip, "install", "--no-compile", built()[0], cwd=scratch())
     return directory / "bin"
-
-
-def tearDownModule() -> None:
-    if scratch.cache_info().currsize:
-        shutil.rmtree(scratch())
-    for cached in (scratch, built, installed):
-        cached.cache_clear()
 
 
 class ContentTests(SynchronousTestCase):

@@ -7,9 +7,10 @@ error's text is constant, so that no input is ever echoed.
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
@@ -80,7 +81,7 @@ class WhatIsNoJson(CodecCase):
 class TheEnvelope(CodecCase):
     def test_another_shape_than_op_t_and_d_is_bad_frame(self) -> None:
         for document in ([], [1], 1, "x", None, True, {}, {"op": 1}, {"t": 1}, {"op": None, "t": 1}):
-            self.refused(document, "bad_frame")
+            self.refused(json.dumps(document), "bad_frame")
         for odd in ("x" * 500, {}, [], True, None, 1.5, 11.0, "11", -1, 2**31 + 1, 2**64):
             self.refused({**message(), "op": odd}, "bad_frame")
             self.refused({**message(), "t": odd}, "bad_frame")
@@ -127,7 +128,7 @@ class TheEnvelope(CodecCase):
             self.refused({"op": op, "t": t, "d": {}}, "unsupported")
 
     def test_the_last_of_duplicate_members_wins(self) -> None:
-        found = read('{"op":1,"op":11,"t":9,"t":2,"id":1,"id":"b","d":{},"d":{"chat_id":0,"chat_id":3,"message":"hi"}}')
+        found = read('{"op":1,"op":11,"t":9,"t":2,"id":1,"id":"b","d":[],"d":{"chat_id":2,"chat_id":3,"message":"hi"}}')
         self.assertEqual(found, Incoming(SendGroup(3, "hi"), "b"))
 
 
@@ -302,11 +303,17 @@ class AnyInput(CodecCase):
 
 
 def is_json(text: str) -> bool:
+    """What Python's parser says; numbers beyond a float are left out, for both answers are right there."""
+
     def refuse(constant: str) -> None:
         raise ValueError(constant)
 
+    def finite(number: str) -> float:
+        assume(math.isfinite(float(number)))
+        return float(number)
+
     try:
-        json.loads(text, parse_constant=refuse)
+        json.loads(text, parse_constant=refuse, parse_float=finite)
     except ValueError:
         return False
     return True
