@@ -26,6 +26,7 @@ RUNTIME = [
 TEST = [
     "build>=1.6",
     "hypothesis>=6.170",
+    "jsonschema>=4.20",
     "import-linter>=2.16",
     "mypy>=2.4",
     "mypy-zope>=1.0.17",

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import atexit
 import functools
-import os
+import shutil
+import tempfile
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -156,7 +157,7 @@ class ProcessCase(ChatVerbs):
     timeout = 120
     settings: ClassVar[dict[str, Any]] = {}
 
-    async def started_process(self, data_dir: str | None = None, **settings: Any) -> NodeProcess:
+    async def started_process(self, **settings: Any) -> NodeProcess:
         """A node that listens; it ends with the test at the latest."""
         given = {
             "requests_per_s": 100_000,
@@ -165,7 +166,9 @@ class ProcessCase(ChatVerbs):
             **self.settings,
             **settings,
         }
-        node = NodeProcess(data_dir or os.path.abspath(self.mktemp()), **given)
+        folder = tempfile.mkdtemp(prefix="chatsrv-node-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        node = NodeProcess(folder, **given)
         self.addCleanup(lambda: Deferred.fromCoroutine(node.remove()))
         return await node.start()
 

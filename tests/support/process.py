@@ -24,7 +24,7 @@ from twisted.internet.task import deferLater
 from tests.support.tokens import SECRET
 
 ROOT = Path(__file__).resolve().parents[2]
-START_S = 15.0
+START_S, STOP_S = 15.0, 10.0
 
 
 def free_port() -> int:
@@ -42,6 +42,17 @@ def child_of(pid: int, name: str) -> int:
             if name in head and int(rest.split()[1]) == pid:
                 return int(stat.parent.name)
     raise AssertionError(f"process {pid} has no child {name}")
+
+
+def processes_with(name: str, folder: str) -> list[int]:
+    """The process ids whose command line begins with a ``name`` and names something in ``folder``."""
+    found = []
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            program, *arguments = line.read_bytes().decode(errors="replace").split("\0")
+            if name in program and folder in " ".join([program, *arguments]):
+                found.append(int(line.parent.name))
+    return found
 
 
 def environment(settings: dict[str, Any]) -> dict[str, str]:
@@ -101,9 +112,14 @@ class NodeProcess(ProcessProtocol):
         return await _copy(self.exited)
 
     async def remove(self) -> None:
-        """End it in any case; for ``addCleanup``."""
+        """End it and its embedded Redis, whatever the test did to them; for ``addCleanup``."""
         if self.running:
-            await self.kill()
+            stuck = reactor.callLater(STOP_S, self.transport.signalProcess, signal.SIGKILL)
+            await self.terminate()
+            if stuck.active():
+                stuck.cancel()
+        for orphan in processes_with("redis-server", self.data_dir):
+            os.kill(orphan, signal.SIGKILL)
 
     # -- Twisted calls these
 

@@ -72,7 +72,7 @@ async def until(condition: Callable[[], Any], what: str = "the condition") -> An
 
 
 class StoreCase(TestCase):
-    timeout = 60
+    timeout = 20
     old: ClassVar[bool] = False
     log_events: ClassVar[int] = 10_000
 
@@ -220,11 +220,15 @@ class TestNode(Node):
             await self.marker()
             quiet = quiet + 1 if not busy and len(self.heard) == before else 0
 
+    async def settle_bus(self) -> None:
+        """Wait until the bus has brought everything published so far."""
+        await self.marker()
+        await self.marker()
+
     async def marker(self) -> None:
         """A message to itself over the bus: it comes after whatever was published before."""
         channel, come = f"marker:{uuid4().hex}", Deferred()
-        self.bus.link.subscribe(channel.encode()).addErrback(lambda _: None)
-        self.bus._listeners[channel.encode()] = come.callback
+        await self.bus.subscribe(channel, come.callback)
         self.publish(channel)
         come.addTimeout(PATIENCE_S, reactor)
         await come
@@ -236,6 +240,7 @@ class Listener:
 
     def __init__(self, node: TestNode, user_id: int, profile: Profile = Profile.FULL) -> None:
         self.node, self.user_id, self.profile = node, user_id, profile
+        self.id = uuid4().hex
         self.is_closed = False
         self.feeds: set[Any] = set()
         self.code: CloseCode | None = None
@@ -329,7 +334,13 @@ class NodeCase(StoreCase):
         node.heard = []
         node.publish = lambda channel: self.outside.publish(channel, b"")
         heard = bus.link._on_message
-        bus.link._on_message = lambda channel, body: (node.heard.append(channel), heard(channel, body))
+
+        def noting(channel: bytes, body: bytes) -> None:
+            if not channel.startswith(b"marker:"):
+                node.heard.append(channel)
+            heard(channel, body)
+
+        bus.link._on_message = noting
         self.nodes.append(node)
         self.addCleanup(self._ended, node)
         if start:
