@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
-CHECKED := chatsrv twisted tests bench setup.py
+CHECKED := chatsrv twisted tests bench docs setup.py
 # What both runners can run; trial skips plain pytest functions, and packaging is slow enough once.
 TRIAL_SUITES := tests.unit tests.acceptance
 

@@ -19,7 +19,8 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ReactorNotRunning
-from twisted.logger import Logger
+
+from chatsrv.log import Logger
 
 _log = Logger()
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

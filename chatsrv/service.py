@@ -17,7 +17,6 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
 
 from chatsrv import assembly
 from chatsrv import exit as process
@@ -26,6 +25,7 @@ from chatsrv.auth.keys import VerificationKey, load_key
 from chatsrv.auth.tokens import Identity
 from chatsrv.bus import Bus, Channels
 from chatsrv.config import ConfigError, Settings, with_backlog
+from chatsrv.log import Logger, set_level
 from chatsrv.redis import EmbeddedRedis, RedisAddress, RedisLink, ReplyError, StartError, Unavailable
 from chatsrv.session.admission import Admission
 from chatsrv.session.factory import ShellFactory
@@ -35,7 +35,7 @@ from chatsrv.store import Store
 from chatsrv.welcome import welcome
 
 #: How long the start waits for a store that does not answer.
-STORE_TIMEOUT_S = 10.0
+STORE_TIMEOUT_S = 5.0
 #: How long the stop waits for clients to finish the closing handshake.
 PARTING_S = 1.0
 
@@ -80,6 +80,7 @@ class ChatService(Service):
     def startService(self) -> None:
         self.running = 1
         if self._own_process:
+            set_level(self.settings.log_level)
             process.install_signals(self._reactor, lambda: Deferred.fromCoroutine(self.drain()))
         self._starting = Deferred.fromCoroutine(self._start())
         self._starting.addCallbacks(self.ready.callback, self._not_started)
@@ -134,6 +135,7 @@ class ChatService(Service):
             await link.load(list(store.scripts.values()))
         except (TimeoutError, Unavailable, ReplyError) as error:
             why = link.last_error or bus.link.last_error or str(error) or "no answer"
+            why = why.rstrip(".")
             raise CannotStart(
                 f"Redis at {address} cannot be used: {why}; start it, or correct the setting redis"
             ) from None

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 
 from chatsrv.actors.chat import ChatActor
 from chatsrv.actors.user import UserActor
 from chatsrv.actors.waiting import together
+from chatsrv.log import Logger
 from chatsrv.redis import Unavailable
 
 if TYPE_CHECKING:

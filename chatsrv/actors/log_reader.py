@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 
 from chatsrv.actors.attachment import Attachment
+from chatsrv.log import Logger
 from chatsrv.redis import Unavailable
 from chatsrv.wire.codes import CloseCode
 

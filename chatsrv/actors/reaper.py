@@ -10,9 +10,9 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 
 from chatsrv.bus import Channels
+from chatsrv.log import Logger
 from chatsrv.redis import Unavailable
 from chatsrv.store import Store
 

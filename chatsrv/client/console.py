@@ -10,21 +10,26 @@ from typing import Any
 
 import msgspec
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from chatsrv.client.connection import Connection
-from chatsrv.client.errors import ClientError
+from chatsrv.client.errors import ClientError, RequestRefused
 from chatsrv.client.frames import Frame
+from chatsrv.wire.codes import ErrorCode
 
 HELP = """\
 private USER              open the private chat with USER
 group NAME USER ...       create a group
-say CHAT TEXT             send a message (the type of the chat is remembered from its 14/1)
+say CHAT TEXT             send a message
 edit CHAT MESSAGE TEXT    replace the text of your message
 delete CHAT MESSAGE       delete a message
 add CHAT USER ...         add users to a group
+remove CHAT USER ...      remove users from your group
+rename CHAT NAME          name a group
 leave CHAT                leave a group
 friend USER               ask for friendship, or accept
 accept USER | deny USER   answer a friend request
@@ -35,6 +40,7 @@ help, quit
 Call = tuple[int, int, dict[str, Any]]
 
 
+@implementer(IHalfCloseableProtocol)
 class Console(LineOnlyReceiver):
     """Reads commands from the terminal for one connection; ``ended`` fires when the person wants to go."""
 
@@ -44,6 +50,8 @@ class Console(LineOnlyReceiver):
         self.ended: Deferred[None] = Deferred()
         self._connection: Connection | None = None
         self._types: dict[int, int] = {}
+        self._unanswered = 0
+        self._input_ended = False
 
     def show_frame(self, frame: Frame) -> None:
         """An event of the connection."""
@@ -54,8 +62,8 @@ class Console(LineOnlyReceiver):
         """The connection said hello: from now on commands are carried out."""
         self._connection = connection
         connection.on_stray = lambda frame: self._print("<", frame)
-        hello = msgspec.json.encode(connection.hello).decode()
-        self._say(f"* hello {hello}\n\n{HELP}")
+        hello = connection.hello
+        self._say(f"user {hello.user_id}: chats {hello.chat_ids}, friends {hello.friend_ids}\n\n{HELP}")
 
     def lineReceived(self, line: bytes) -> None:
         text = line.decode(errors="replace").strip()
@@ -65,6 +73,14 @@ class Console(LineOnlyReceiver):
             self._say(HELP)
         elif text and self._connection is not None:
             self._carry_out(self._connection, text)
+
+    def readConnectionLost(self) -> None:
+        self._input_ended = True
+        if not self._unanswered:
+            self.end()
+
+    def writeConnectionLost(self) -> None:
+        self.end()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.end()
@@ -80,7 +96,26 @@ class Console(LineOnlyReceiver):
         except ClientError as error:
             self._say(f"! {error}")
         else:
-            connection.call(op, t, d).addCallbacks(self._show_reply, self._show_refusal)
+            self._unanswered += 1
+            reply = connection.call(op, t, d)
+            if op == 11 and t in (1, 2) and d["chat_id"] not in self._types:
+                reply.addErrback(self._other_type, connection, t, d)
+            reply.addCallbacks(self._show_reply, self._show_refusal).addBoth(self._answered)
+
+    def _other_type(
+        self, failure: Failure, connection: Connection, t: int, d: dict[str, Any]
+    ) -> Deferred[Frame]:
+        """1/1 does not say what type a chat is: try the other one, and remember it."""
+        error = failure.value
+        if not isinstance(error, RequestRefused) or error.code is not ErrorCode.WRONG_CHAT_TYPE:
+            failure.raiseException()
+        self._types[d["chat_id"]] = 3 - t
+        return connection.call(11, 3 - t, d)
+
+    def _answered(self, _: object) -> None:
+        self._unanswered -= 1
+        if self._input_ended and not self._unanswered:
+            self.end()
 
     def _show_reply(self, frame: Frame) -> None:
         self._remember(frame)
@@ -127,6 +162,10 @@ def command(text: str, types: dict[int, int], me: int) -> Call:
             return 11, 7, {"chat_id": int(words[0]), "message_id": int(words[1])}
         case "add":
             return 13, 2, {"chat_id": int(words[0]), "add_users": [int(word) for word in words[1:]]}
+        case "remove":
+            return 13, 2, {"chat_id": int(words[0]), "remove_users": [int(word) for word in words[1:]]}
+        case "rename":
+            return 13, 2, {"chat_id": int(words[0]), "chat": text.split(None, 2)[2]}
         case "leave":
             return 13, 2, {"chat_id": int(words[0]), "remove_users": [me]}
         case "friend":

@@ -12,11 +12,11 @@ from typing import Any, Generic, TypeVar
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatsrv.kernel.actor import Actor
 from chatsrv.kernel.envelope import Overdue
+from chatsrv.log import Logger
 
 A = TypeVar("A", bound=Actor)
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
 
+from chatsrv.log import Logger
 from chatsrv.redis.address import RedisAddress
 from chatsrv.redis.binary import find_binary, version_of_binary
 from chatsrv.redis.child import Child

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatsrv.log import Logger
 from chatsrv.redis.address import RedisAddress
 from chatsrv.redis.errors import Unavailable
 from chatsrv.redis.greeting import Version, greet

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
 
+from chatsrv.log import Logger
 from chatsrv.redis.conffile import read_address
 from chatsrv.redis.datadir import DataDir
 from chatsrv.redis.errors import ReplyError, StartError, Unavailable

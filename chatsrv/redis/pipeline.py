@@ -17,9 +17,9 @@ import hiredis  # a hard dependency: without it each bulk reply would cost a rea
 import txredisapi
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatsrv.log import Logger
 from chatsrv.redis.errors import ReplyError, Unavailable
 
 Done = Callable[[object], None]

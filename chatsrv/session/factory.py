@@ -27,6 +27,8 @@ class ShellFactory(WebSocketServerFactory):  # type: ignore[misc]  # autobahn is
     request for another path than ``/ws``; without it these are answered with 404.
     """
 
+    noisy = False
+
     def __init__(
         self,
         *,

@@ -8,8 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from twisted.logger import Logger
-
+from chatsrv.log import Logger
 from chatsrv.session.options import ShellOptions
 from chatsrv.wire.codes import CloseCode
 

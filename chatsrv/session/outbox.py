@@ -15,9 +15,9 @@ from typing import Any
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.tcp import Connection
-from twisted.logger import Logger
 from zope.interface import implementer
 
+from chatsrv.log import Logger
 from chatsrv.wire.framing import frame_text
 
 __all__ = ["Flusher", "Outbox", "frame_text"]

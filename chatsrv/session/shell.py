@@ -18,10 +18,10 @@ from autobahn.util import encode_truncate
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IProtocolFactory, ISSLTransport
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatsrv.auth.tokens import Identity
+from chatsrv.log import Logger
 from chatsrv.session.fastpath import CLOSED, OPEN, Frames
 from chatsrv.session.handshake import PATH, Accepted, decide
 from chatsrv.session.head import HeadReader, Refusal, Refused
