@@ -33,7 +33,7 @@ class Attachment:
         self.holds = 0
         self.held: deque[tuple[ChatEvent, bytes]] = deque()
         self.replies: dict[int, Reply] = {}
-        self.rejoins: list[int] = []  # the member is added again by these, after removals still to be delivered
+        self.rejoins: list[int] = []  # he is added again by these, after removals still to be delivered
         self.late = False  # what it lacks is being read from the log
         self.detached = False
 

@@ -92,19 +92,14 @@ class UserLog:
 
     async def _refill(self) -> None:
         """What is published goes on being applied meanwhile, so ``rev`` may move at every wait."""
-        actor, users, after = self._actor, self._actor.node.store.users, self.rev or 0
+        actor, users, known = self._actor, self._actor.node.store.users, self.rev or 0
         try:
-            events = await users.events(actor.user_id, after)
-            if events and events[0].rev == after + 1:
-                for event in events:
-                    if event.rev == (self.rev or 0) + 1:
-                        self._apply(event)
-            elif await users.rev(actor.user_id) != self.rev:
-                after, lists = self.rev or 0, await users.read(actor.user_id)
-                if self.rev == after:
-                    self._begin(lists, show=True)
-                else:
-                    self._again = True
+            rev = await users.rev(actor.user_id)
+            after = self.rev or 0
+            if rev > after:
+                await self._read_on(after)
+            elif rev < known:
+                await self._read_lists()
         except Unavailable:
             self._later()
         finally:
@@ -112,6 +107,24 @@ class UserLog:
         if self._again:
             self._again = False
             self.refill()
+
+    async def _read_on(self, after: int) -> None:
+        actor = self._actor
+        events = await actor.node.store.users.events(actor.user_id, after)
+        if not events or events[0].rev > after + 1:
+            await self._read_lists()
+        for event in events:
+            if event.rev == (self.rev or 0) + 1:
+                self._apply(event)
+
+    async def _read_lists(self) -> None:
+        """The log does not reach back far enough: what differs is shown, unless more is known by then."""
+        actor, before = self._actor, self.rev
+        lists = await actor.node.store.users.read(actor.user_id)
+        if self.rev == before:
+            self._begin(lists, show=True)
+        else:
+            self._again = True
 
     def _later(self) -> None:
         if self._timer is None and not self._stopped:

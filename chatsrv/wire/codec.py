@@ -142,7 +142,9 @@ def _integer(digits: str) -> float:
 def _fault_in_body(fault: Exception, envelope: _Envelope) -> Malformed:
     found = _MEMBER.search(str(fault))
     member = found[1] or found[2] if found else None
-    if isinstance(fault, (RecursionError, UnicodeDecodeError)) or ("out of range" in str(fault) and member is None):
+    if isinstance(fault, (RecursionError, UnicodeDecodeError)) or (
+        "out of range" in str(fault) and member is None
+    ):
         code = ErrorCode.BAD_JSON
     elif member is None:
         code = ErrorCode.BAD_FRAME

@@ -266,7 +266,17 @@ class World:
 
 
 HAPPENINGS = (
-    *("others_write", "membership", "membership", "hear", "hear_in_order", "hear_again", "lose", "start", "repair"),
+    *(
+        "others_write",
+        "membership",
+        "membership",
+        "hear",
+        "hear_in_order",
+        "hear_again",
+        "lose",
+        "start",
+        "repair",
+    ),
     *("notify", "join", "greet", "send", "update", "updated", "ask_log", "log_answers", "leave"),
 )
 HAPPENING = st.tuples(st.sampled_from(HAPPENINGS), st.integers(0, 11))

@@ -36,7 +36,12 @@ EXAMPLES: list[tuple[frames.Body, int, int, dict[str, Any]]] = [
     (frames.Status([]), 2, 1, {"user_ids": []}),
     (frames.PrivateMessage(**MESSAGE), 12, 1, MESSAGE),
     (frames.GroupMessage(**MESSAGE), 12, 2, MESSAGE),
-    (frames.GroupMessage(**{**MESSAGE, "message": ""}, deleted=True), 12, 2, {**MESSAGE, "message": "", "deleted": True}),
+    (
+        frames.GroupMessage(**{**MESSAGE, "message": ""}, deleted=True),
+        12,
+        2,
+        {**MESSAGE, "message": "", "deleted": True},
+    ),
     (frames.PrivateSent(**SENT), 12, 1, SENT),
     (frames.GroupSent(**SENT), 12, 2, SENT),
     (
@@ -53,7 +58,12 @@ EXAMPLES: list[tuple[frames.Body, int, int, dict[str, Any]]] = [
     (frames.ChatCreated(**STATE, owner_id=3), 14, 1, {**STATE, "owner_id": 3}),
     (frames.ChatChanged(**STATE, owner_id=3, by=4), 14, 2, {**STATE, "owner_id": 3, "by": 4}),
     (frames.FriendAsked(user_id=1, asker=2), 17, 1, {"user_id": 1, "from": 2}),
-    (frames.FriendAsked(user_id=1, asker=2, accepted=True), 17, 1, {"user_id": 1, "from": 2, "accepted": True}),
+    (
+        frames.FriendAsked(user_id=1, asker=2, accepted=True),
+        17,
+        1,
+        {"user_id": 1, "from": 2, "accepted": True},
+    ),
     (frames.FriendAnswered(user_id=1, type=2, answerer=1), 17, 2, {"user_id": 1, "type": 2, "from": 1}),
 ]
 

@@ -1,4 +1,4 @@
-"""The rules for requests stated a second time, as JSON Schemas read off PROTOCOL section 3, and the structs beside them.
+"""The rules for requests stated a second time, as JSON Schemas read off PROTOCOL section 3, and the structs.
 
 `verdict` is what `test_codec` holds the codec to; here it is made sure that the statement itself is sound,
 and that the structs' own checks and helpers do what the actors count on.
@@ -40,8 +40,8 @@ BODIES: dict[tuple[int, int], dict[str, Any]] = {
 }
 REQUEST_KEYS = frozenset(BODIES)
 UNSUPPORTED_KEYS = frozenset(
-    [(1, 2), (1, 3), (11, 3), (11, 4), (11, 5), (11, 8), (11, 9), (11, 10), (13, 3), (13, 4)]
-    + [(16, 3), (16, 4), (16, 5), (16, 6)]
+    {(1, 2), (1, 3), (11, 3), (11, 4), (11, 5), (11, 8), (11, 9), (11, 10), (13, 3), (13, 4)}
+    | {(16, 3), (16, 4), (16, 5), (16, 6)}
 )
 FRAME = {
     "type": "object",
@@ -69,14 +69,18 @@ def verdict(document: Any, limits: Limits, caller: int) -> set[str]:
         return {"unsupported"}
     if key not in BODIES:
         return {"unknown_op"}
-    long = {"too_large" for name in ("user_ids", "add_users", "remove_users") if _longer(d, key, name, limits)}
+    long = {
+        "too_large" for name in ("user_ids", "add_users", "remove_users") if _longer(d, key, name, limits)
+    }
     if not Strict(BODIES[key]).is_valid(d) or _out_of_range(key, d, limits, caller):
         return {"bad_request", *long}
     return long or {"ok"}
 
 
 def _longer(d: Any, key: tuple[int, int], name: str, limits: Limits) -> bool:
-    return name in BODIES[key]["properties"] and isinstance(d.get(name), list) and len(d[name]) > limits.members
+    return (
+        name in BODIES[key]["properties"] and isinstance(d.get(name), list) and len(d[name]) > limits.members
+    )
 
 
 def _out_of_range(key: tuple[int, int], d: Any, limits: Limits, caller: int) -> bool:
