@@ -22,7 +22,7 @@ from chatsrv.redis import Unavailable
 from chatsrv.store.chats import Changed, Draft, Head
 from chatsrv.store.events import MESSAGE, ChatEvent, chat_news
 from chatsrv.store.repository import REFUSALS
-from chatsrv.wire.codes import Profile
+from chatsrv.wire.codes import CloseCode, Profile
 from chatsrv.wire.refusal import Refused
 from chatsrv.wire.requests import DeleteMessage, EditMessage, SendMessage, UpdateChat
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from chatsrv.actors.node import Node
 
 #: One group commit at most.
-BATCH_ITEMS, BATCH_CHARS = 64, 128 * 1024
+BATCH_ITEMS, BATCH_BYTES = 64, 128 * 1024
 
 
 class ChatActor(Actor):
@@ -54,6 +54,9 @@ class ChatActor(Actor):
         return len(self.feed) > 0
 
     def stopped(self) -> None:
+        for session in self.feed.subscribers():  # a feed that nobody fills would keep silent for ever
+            session.close(CloseCode.INTERNAL_ERROR)
+            self.feed.detach(session)
         self.reader.stop()
         self._node.bus.unsubscribe(self._channel)
 
@@ -149,6 +152,7 @@ class ChatActor(Actor):
             else:
                 change = await chats.delete(self.chat_id, caller, command.message_id, *where)
         except Unavailable:
+            self._committing = ""
             self.repair()
             raise
         finally:
@@ -235,14 +239,18 @@ def _reply_to(envelope: Envelope, chat_id: int) -> Reply:
 
 def _fits_behind(first: Envelope) -> Any:
     """Whether one more send fits into the group commit that ``first`` opens."""
-    items, chars = 1, len(first.command.message)
+    items, size = 1, _size(first.command.message)
 
     def fits(envelope: Envelope) -> bool:
-        nonlocal items, chars
+        nonlocal items, size
         if not isinstance(envelope.command, SendMessage):
             return False
         items += 1
-        chars += len(envelope.command.message)
-        return items <= BATCH_ITEMS and chars <= BATCH_CHARS
+        size += _size(envelope.command.message)
+        return items <= BATCH_ITEMS and size <= BATCH_BYTES
 
     return fits
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

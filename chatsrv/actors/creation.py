@@ -12,6 +12,7 @@ from chatsrv.actors.rendering import chat_result
 from chatsrv.actors.waiting import together
 from chatsrv.kernel import Envelope
 from chatsrv.store.chats import Changed
+from chatsrv.store.events import CREATED, ChatEvent
 from chatsrv.wire.codes import ErrorCode
 from chatsrv.wire.refusal import Refused
 from chatsrv.wire.requests import PRIVATE, CreateChat
@@ -74,8 +75,9 @@ async def _open_private(user: UserActor, envelope: Envelope, other: int) -> None
         )
         await node.handoffs.deliver(f"c:{chat_id}")
         if chat_id == candidate:
-            state = await node.store.chats.state(chat_id, caller)
-            node.chats.get(chat_id).answer_creation(envelope, state)
+            chat = node.chats.get(chat_id)
+            chat.listen()
+            chat.answer_creation(envelope, ChatEvent(CREATED, 1, 0, caller, PRIVATE, users=[low, high]))
         else:
             await _answer_with_state(user, envelope, chat_id)
     finally:

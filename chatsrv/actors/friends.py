@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from chatsrv.actors.subscriber import Result, Subscriber
 from chatsrv.kernel import Envelope
-from chatsrv.store.pairs import ACCEPTED, ALREADY, ALREADY_FRIENDS, PairState
+from chatsrv.store.events import UserEvent
+from chatsrv.store.pairs import ACCEPTED, ALREADY_ASKED, ALREADY_FRIENDS, ANSWERED, ASKED, Done, PairState
 from chatsrv.wire.codes import ErrorCode
 from chatsrv.wire.frames import FriendAnswered, FriendAsked
 from chatsrv.wire.refusal import Refused
@@ -17,15 +19,53 @@ if TYPE_CHECKING:
 
 
 class Asking:
-    """A request whose event is not to go to its session, which gets the answer; ``skipped`` is that event.
+    """A request of a session about another user, whose answer stands in the place of its event.
 
-    The answer and the event come over two connections: whichever is later ends it.
+    What else the session is to be told of the two meanwhile waits, and goes before or after the answer as its
+    version says. The event comes over another connection than the answer, so it may come after it, or never,
+    when a later one took its place.
     """
 
-    def __init__(self, session: Subscriber) -> None:
-        self.session = session
-        self.skipped: bytes | None = None
-        self.answered = False
+    def __init__(self, envelope: Envelope, other: int, operation: str) -> None:
+        self.session: Subscriber = envelope.origin
+        self.other = other
+        self.operation = operation
+        self._envelope = envelope
+        self._version: int | None = None  # once it is answered
+        self._waiting: list[tuple[UserEvent, bytes]] = []
+
+    def takes(self, event: UserEvent, frame: bytes) -> bool:
+        """Whether the session is not to get this event of the two, or not yet."""
+        if self._version is None:
+            self._waiting.append((event, frame))
+            return True
+        return event.operation == self.operation
+
+    def ended_by(self, event: UserEvent) -> bool:
+        """Whether the place of the answer is behind us."""
+        return self._version is not None and event.about == self.other and event.version >= self._version
+
+    def answer(self, done: Done, result: Result) -> None:
+        self._version = done.version
+        waiting = [(event, frame) for event, frame in self._waiting if event.operation != self.operation]
+        for event, frame in waiting:
+            if event.version <= done.version:
+                self.session.deliver(frame)
+        self._envelope.answer(result)
+        for event, frame in waiting:
+            if event.version > done.version:
+                self.session.deliver(frame)
+
+    def fail(self, error: Exception) -> None:
+        """What took effect all the same follows."""
+        self._envelope.answer(error)
+        for _, frame in self._waiting:
+            self.session.deliver(frame)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the event, or a later one, came before the answer."""
+        return any(self.ended_by(event) for event, _ in self._waiting)
 
 
 async def add_friend(user: UserActor, envelope: Envelope, command: AddFriend) -> None:
@@ -33,15 +73,16 @@ async def add_friend(user: UserActor, envelope: Envelope, command: AddFriend) ->
     store = user.node.store
     pair = await store.pairs.read(caller, other)
     await _check_limits(user, other, pair)
-    done = await _carry_out(
-        user, envelope, other, lambda operation: store.pairs.add(caller, other, operation)
+    asked = FriendAsked(user_id=other, asker=caller)
+    accepted = FriendAsked(user_id=other, asker=caller, accepted=True)
+    results = {
+        ASKED: Result(asked, asked),
+        ACCEPTED: Result(accepted, FriendAnswered(user_id=other, type=ACCEPT, answerer=caller)),
+    }
+    results |= {ALREADY_ASKED: results[ASKED], ALREADY_FRIENDS: results[ACCEPTED]}
+    await _carry_out(
+        user, envelope, other, lambda operation: store.pairs.add(caller, other, operation), results
     )
-    if done in (ACCEPTED, ALREADY_FRIENDS):
-        reply = FriendAsked(user_id=other, asker=caller, accepted=True)
-        envelope.answer(Result(reply, FriendAnswered(user_id=other, type=ACCEPT, answerer=caller)))
-    else:
-        asked = FriendAsked(user_id=other, asker=caller)
-        envelope.answer(Result(asked, asked))
 
 
 async def answer_friend(user: UserActor, envelope: Envelope, command: AnswerFriend) -> None:
@@ -52,11 +93,14 @@ async def answer_friend(user: UserActor, envelope: Envelope, command: AnswerFrie
         raise Refused(ErrorCode.NOT_FOUND)
     if command.type == ACCEPT:
         await _check_limits(user, other, pair)
-    await _carry_out(
-        user, envelope, other, lambda operation: store.pairs.answer(caller, other, command.type, operation)
-    )
     answered = FriendAnswered(user_id=other, type=command.type, answerer=caller)
-    envelope.answer(Result(answered, answered))
+    await _carry_out(
+        user,
+        envelope,
+        other,
+        lambda operation: store.pairs.answer(caller, other, command.type, operation),
+        {ANSWERED: Result(answered, answered)},
+    )
 
 
 async def _check_limits(user: UserActor, other: int, pair: PairState) -> None:
@@ -69,23 +113,27 @@ async def _check_limits(user: UserActor, other: int, pair: PairState) -> None:
             raise Refused(ErrorCode.LIMIT_REACHED)
 
 
-async def _carry_out(user: UserActor, envelope: Envelope, other: int, change: Any) -> Any:
+async def _carry_out(
+    user: UserActor,
+    envelope: Envelope,
+    other: int,
+    change: Callable[[str], Awaitable[Done]],
+    results: dict[str, Result],
+) -> None:
     """Make the change and tell both; if that cannot be finished now, the asker gets the event after the error."""
     node = user.node
     operation = node.next_operation()
-    asking = user.asking[operation] = Asking(envelope.origin)
+    asking = Asking(envelope, other, operation)
+    user.asking.append(asking)
     low, high = sorted((user.user_id, other))
     try:
         done = await node.handoffs.carry_out(
             f"p:{low}:{high}", operation, lambda: change(operation), deadline_s=node.options.request_timeout_s
         )
     except Exception as error:
-        del user.asking[operation]
-        envelope.answer(error)
-        if asking.skipped is not None:
-            envelope.origin.deliver(asking.skipped)
+        user.asking = [each for each in user.asking if each is not asking]
+        asking.fail(error)
         raise
-    asking.answered = True
-    if asking.skipped is not None or done in ALREADY:
-        del user.asking[operation]
-    return done
+    asking.answer(done, results[done.what])
+    if asking.ended or done.what in (ALREADY_ASKED, ALREADY_FRIENDS):
+        user.asking = [each for each in user.asking if each is not asking]

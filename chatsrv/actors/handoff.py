@@ -14,10 +14,10 @@ from typing import TypeVar
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 
 from chatsrv.actors.waiting import together, within
 from chatsrv.bus import Channels
+from chatsrv.log import Logger
 from chatsrv.redis import Unavailable
 from chatsrv.store import Store
 from chatsrv.store.pairs import Relation
@@ -111,7 +111,17 @@ class Handoffs:
     async def _sweep_once(self) -> None:
         try:
             for member in await self._store.pending.due(SWEEP_AGE_MS, SWEEP_ITEMS):
-                await self.deliver(member.split("|")[0])
-                await self._store.pending.remove(member)
+                await self._finish(member)
         except Unavailable:
             return
+
+    async def _finish(self, member: str) -> None:
+        """Deliver what the operation left; one that cannot be delivered must not keep back those behind it."""
+        try:
+            await self.deliver(member.split("|")[0])
+        except Unavailable:
+            raise
+        except Exception:
+            self.log.failure("the handoff log of {member} cannot be delivered", member=member)
+        else:
+            await self._store.pending.remove(member)

@@ -37,7 +37,8 @@ async def join(user: UserActor, envelope: Envelope, command: Join) -> None:
     await user_sessions.enter(user, session)
     lists = await node.store.users.read(user.user_id)
     user.log.seen(lists)
-    chats = [node.chats.get(chat_id) for chat_id in sorted(lists.chats)]
+    user.joining = None
+    chats = [node.chats.get(chat_id) for chat_id in sorted(lists.chats.keys() | user.chats.keys())]
     for chat in chats:
         chat.feed.hold(session)
     try:
@@ -52,6 +53,10 @@ async def join(user: UserActor, envelope: Envelope, command: Join) -> None:
             entered.append((chat, head.seq))
         else:
             chat.feed.detach(session)
+            since = user.chats.get(chat.chat_id, 0)
+            if since > head.seq:  # he was added again after the head was read
+                chat.feed.attach(session, since)
+                continue
             channel = node.channels.user(user.user_id)
             await node.store.users.apply_chat(user.user_id, chat.chat_id, False, head.seq, channel)
     session.greet(

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 
 from chatsrv.actors.reaper import Reaper
 from chatsrv.actors.waiting import together
 from chatsrv.bus import Bus, Channels
+from chatsrv.log import Logger
 from chatsrv.redis import Unavailable
 from chatsrv.store import Store
 
@@ -54,7 +54,9 @@ class Presence:
         self._leaving: dict[int, IDelayedCall] = {}
         self._watchers: dict[int, set[UserActor]] = {}
         self._online: set[int] = set()
-        self._dirty: set[int] = set()
+        self._dirty: set[int] = set()  # to be looked at
+        self._changed: set[int] = set()  # came or went, and their watchers were not told yet
+        self._astray = False  # the list in the store may not be what is so
         self._looked_at = float("-inf")
         self._look: IDelayedCall | None = None
         self._stopped = False
@@ -110,29 +112,46 @@ class Presence:
         self._list([user_id], online=False)
 
     def _list(self, users: list[int], *, online: bool) -> None:
-        self._in_background(self._store.leases.list_users, self._lease, users, online, self._channel)
+        self._in_background(self._list_now, users, online)
+
+    async def _list_now(self, users: list[int], online: bool) -> None:
+        """If it fails, the next renewal puts it right."""
+        try:
+            await self._store.leases.list_users(self._lease, users, online, self._channel)
+        except Unavailable:
+            self._astray = True
+            raise
 
     async def _renew(self) -> None:
         if not await self._store.leases.renew(self._lease, self._lease_ms):
             self._generation += 1
             self._lease = f"{self._node_id}.{self._generation}"
+            self._astray = True
             await self._store.leases.renew(self._lease, self._lease_ms, new=True)
-            await self._relist()
+        if self._astray:
+            try:
+                await self._relist()
+            except Unavailable:
+                self._astray = True
+                raise
 
     async def _relist(self) -> None:
         """Make the list in the store equal to what is so."""
+        self._astray = False
         there = await self._store.leases.users(self._lease)
         for users, online in ((self._listed - there, True), (there - self._listed, False)):
             ordered = sorted(users)
             for start in range(0, len(ordered), TOGETHER):
                 await self._store.link.room()
-                part = ordered[start : start + TOGETHER]
-                await self._store.leases.list_users(self._lease, part, online, self._channel)
+                part = [u for u in ordered[start : start + TOGETHER] if (u in self._listed) == online]
+                await self._list_now(part, online)
 
     def repair(self) -> None:
-        """A link came back: lists and hints may be lost."""
-        self._in_background(self._relist)
-        self._touch(self._watchers)
+        """A link came back: lease, lists and hints may be lost."""
+        if not self._stopped:
+            self._astray = True
+            self._in_background(self._renew)
+            self._touch(self._watchers)
 
     # What its users see
 
@@ -156,7 +175,11 @@ class Presence:
 
     async def look_at(self, users: Iterable[int]) -> set[int]:
         """Who of them is online now, as the store says; as far as known when it cannot be asked."""
-        asked = set(users)
+        online = await self._look_for(set(users))
+        self._touch(())  # for who watches those that came or went
+        return online
+
+    async def _look_for(self, asked: set[int]) -> set[int]:
         self._dirty -= asked
         try:
             online = await self._listed_anywhere(sorted(asked))
@@ -164,6 +187,7 @@ class Presence:
             self._touch(asked)
             return asked & self._online
         watched = asked & self._watchers.keys()
+        self._changed |= (self._online ^ online) & watched
         self._online = (self._online - asked) | (online & watched)
         return online
 
@@ -184,7 +208,7 @@ class Presence:
     def _touch(self, users: Iterable[int]) -> None:
         """Look at them soon; looks are at least one status interval apart."""
         self._dirty.update(users)
-        if self._dirty and self._look is None and not self._stopped:
+        if (self._dirty or self._changed) and self._look is None and not self._stopped:
             wait = self._looked_at + self._options.status_interval_s - self._clock.seconds()
             self._look = self._clock.callLater(max(0.0, wait), self._look_now)
 
@@ -194,11 +218,10 @@ class Presence:
         self._in_background(self._look_at_dirty)
 
     async def _look_at_dirty(self) -> None:
-        dirty = self._dirty & self._watchers.keys()
-        before = self._online & dirty
-        self._dirty = set()
-        after = await self.look_at(dirty)
-        for actor in {actor for user in before ^ after for actor in self._watchers.get(user, ())}:
+        dirty, self._dirty = self._dirty & self._watchers.keys(), set()
+        await self._look_for(dirty)
+        changed, self._changed = self._changed, set()
+        for actor in {actor for user in changed for actor in self._watchers.get(user, ())}:
             actor.show_status()
 
     def _in_background(self, task: Any, *args: Any, **kwargs: Any) -> Deferred[None]:

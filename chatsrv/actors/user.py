@@ -51,9 +51,11 @@ class UserActor(Actor):
         self.user_id = user_id
         self.node = node
         self.sessions: dict[Subscriber, set[int] | None] = {}  # value: the 2/1 it was sent last, if any
-        self.asking: dict[str, Asking] = {}
-        self.chats: set[int] = set()
+        self.asking: list[Asking] = []
+        self.joining: Subscriber | None = None  # its lists are being read: `join` attaches it
+        self.chats: dict[int, int] = {}  # value: a member since this event
         self.friends: set[int] = set()
+        self.incoming: set[int] = set()
         self.log = UserLog(self)
 
     @property
@@ -94,6 +96,7 @@ class UserActor(Actor):
 
     def enter(self, session: Subscriber) -> None:
         self.sessions[session] = None
+        self.joining = session
         self.node.presence.connected(self.user_id)
 
     def close_surplus(self, name: str) -> None:
@@ -107,6 +110,7 @@ class UserActor(Actor):
         if session not in self.sessions:
             return
         del self.sessions[session]
+        self.asking = [asking for asking in self.asking if asking.session is not session]
         user_sessions.leave(self, session)
         for feed in list(session.feeds):
             feed.detach(session)
@@ -119,23 +123,28 @@ class UserActor(Actor):
         """Take over whole lists; with ``show``, sessions are told how they differ from what was known."""
         for chat_id in lists.chats.keys() - self.chats if show else ():
             self._attach(chat_id, lists.chats[chat_id])
-        self.chats = set(lists.chats)
+        self.chats = dict(lists.chats)
         added, ended = lists.friends - self.friends, self.friends - lists.friends
         for friend in added if show else ():
             self._show(frames.FriendAnswered(user_id=friend, type=1, answerer=friend))
-        self.friends = set(lists.friends)
+        for asker in lists.incoming - self.incoming if show else ():
+            self._show(frames.FriendAsked(user_id=asker, asker=asker))
+        self.friends, self.incoming = set(lists.friends), set(lists.incoming)
         self.node.presence.unwatch(self, ended)
         self.node.presence.watch(self, added)
+        if ended:
+            self.show_status()
 
     def apply(self, event: UserEvent) -> None:
         """One change of the lists, in order."""
         if event.kind == MEMBERSHIP:
             if event.holds:
-                self.chats.add(event.about)
+                self.chats[event.about] = event.version
                 self._attach(event.about, event.version)
             else:
-                self.chats.discard(event.about)
+                self.chats.pop(event.about, None)
             return
+        (self.incoming.add if event.incoming else self.incoming.discard)(event.about)
         if event.holds:
             self.friends.add(event.about)
             self.node.presence.watch(self, {event.about})
@@ -145,25 +154,31 @@ class UserActor(Actor):
             self.show_status()
         frame = friend_frame(event)
         if frame is not None:
-            self._show(frame, self.asking.get(event.operation))
+            self._show(frame, event)
+        self.asking = [asking for asking in self.asking if not asking.ended_by(event)]
 
     def _attach(self, chat_id: int, since: int) -> None:
         chat = self.node.chats.get(chat_id)
         for session in self.sessions:
-            chat.feed.attach(session, since)
+            if session is not self.joining:
+                chat.feed.attach(session, since)
         chat.listen()
 
-    def _show(self, body: frames.Body, asking: Asking | None = None) -> None:
-        """To all sessions; of a request of his own only to full-profile ones, and not to the one that waits."""
+    def _show(self, body: frames.Body, event: UserEvent | None = None) -> None:
+        """To all sessions; of a request of his own only to full-profile ones, and to who asked in its place."""
         frame = frame_text(frames.encode(body))
         own_request = isinstance(body, frames.FriendAsked) and body.asker == self.user_id
         for session in self.sessions:
-            if asking is not None and session is asking.session:
-                asking.skipped = frame
-                if asking.answered:
-                    self.asking = {op: other for op, other in self.asking.items() if other is not asking}
-            elif not own_request or session.profile is Profile.FULL:
+            asking = self._asking(session, event)
+            asked_here = any(event and one.operation == event.operation for one in asking)
+            if own_request and session.profile is not Profile.FULL and not asked_here:
+                continue
+            if not any(event and one.takes(event, frame) for one in asking):
                 session.deliver(frame)
+
+    def _asking(self, session: Subscriber, event: UserEvent | None) -> list[Asking]:
+        """The requests of the session about the other one of the event."""
+        return [one for one in self.asking if event and one.session is session and one.other == event.about]
 
     # Status
 

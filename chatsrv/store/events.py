@@ -48,9 +48,9 @@ class UserEvent(msgspec.Struct, array_like=True, frozen=True):
     """One change of a user's lists; ``rev`` counts them from 1 without gaps.
 
     ``kind`` MEMBERSHIP: ``about`` is a chat, ``holds`` whether he is a member, since or until the event
-    ``version``. RELATION: ``about`` is the other user, ``holds`` whether they are friends; ``t``, ``type``
-    and ``by`` make the 17/t to show (t 0: none). SURPLUS is no change and has no rev: the session ``operation``
-    is one too many.
+    ``version``. RELATION: ``about`` is the other user, ``holds`` whether they are friends, as of the pair's
+    ``version``; ``t``, ``type`` and ``by`` make the 17/t to show (t 0: none). SURPLUS is no change and has
+    no rev: the session ``operation`` is one too many.
     """
 
     rev: int

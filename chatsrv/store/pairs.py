@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from chatsrv.store.repository import Repository
 
-#: What `PairStore.add` did.
+#: What was done.
 ASKED, ACCEPTED, ALREADY_ASKED, ALREADY_FRIENDS = "asked", "accepted", "already_asked", "already_friends"
-ALREADY = (ALREADY_ASKED, ALREADY_FRIENDS)
+ANSWERED = "answered"
 
 
 class Relation(NamedTuple):
@@ -28,6 +28,13 @@ class Relation(NamedTuple):
         return cls(*entry.split(b":"))
 
 
+class Done(NamedTuple):
+    """``what``: `ASKED`, `ACCEPTED`, `ALREADY_ASKED`, `ALREADY_FRIENDS` or `ANSWERED`; the pair's ``version`` then."""
+
+    what: str
+    version: int
+
+
 class PairState(NamedTuple):
     """``asked``: who has an open request to the other one, or 0. ``chat``: their private chat, or 0."""
 
@@ -42,16 +49,16 @@ class PairStore(Repository):
         friends, asked, chat = await self._call("HMGET", key, "friends", "asked", "chat")
         return PairState(friends == b"1", int(asked or 0), int(chat or 0))
 
-    async def add(self, caller: int, other: int, operation: str) -> str:
-        """Ask or accept; answers `ASKED`, `ACCEPTED`, `ALREADY_ASKED` or `ALREADY_FRIENDS`."""
+    async def add(self, caller: int, other: int, operation: str) -> Done:
+        """Ask or accept."""
         keys = self._keys.pair(caller, other, "state", "handoff")
-        reply: bytes = await self._run("pair_add", keys, operation, caller, other)
-        return reply.decode()
+        what, version = await self._run("pair_add", keys, operation, caller, other)
+        return Done(what.decode(), version)
 
-    async def answer(self, caller: int, other: int, answer: int, operation: str) -> None:
+    async def answer(self, caller: int, other: int, answer: int, operation: str) -> Done:
         """Accept (1) or deny (2); `Refused` (``not_found``) when ``other`` has no open request to ``caller``."""
         keys = self._keys.pair(caller, other, "state", "handoff")
-        await self._run("pair_answer", keys, operation, caller, other, answer)
+        return Done(ANSWERED, await self._run("pair_answer", keys, operation, caller, other, answer))
 
     async def open_chat(self, caller: int, other: int, candidate: int, operation: str) -> int:
         """The id of their private chat, which is ``candidate`` from now on when there was none."""

@@ -22,13 +22,13 @@ from chatsrv.wire.requests import (
 from tests.unit.test_store_kit import Listener, NodeCase, TestNode, until
 
 
-def before_command(node: TestNode, name: str, action: Any, times: int = 1) -> None:
-    """Carry ``action`` (a coroutine function) out right before the node sends the next script ``name``."""
+def before_command(node: TestNode, name: str, action: Any, of: str = "") -> None:
+    """Carry ``action`` (a coroutine function) out right before the node sends the next script ``name`` (of a key)."""
     link, run = node.own_link, node.own_link.run
-    left = [times]
+    left = [1]
 
     def waiting(done: Any, script: Any, keys: Any, args: Any) -> None:
-        if script.name != name or not left[0]:
+        if script.name != name or of not in keys[0] or not left[0]:
             run(done, script, keys, args)
             return
         left[0] -= 1
@@ -112,7 +112,9 @@ class Hellos(TwoNodeCase):
                     del self.here.own_link.run
                     await self.send(alice, chat_id, "y")
                     await self.settle()
-                    self.assertEqual(await self.everything(bob, chat_id), [1, 2, 3], (step, place, others_here))
+                    self.assertEqual(
+                        await self.everything(bob, chat_id), [1, 2, 3], (step, place, others_here)
+                    )
                     for listener in (alice, bob, first):
                         if listener:
                             listener.leave()
@@ -136,7 +138,9 @@ class Hellos(TwoNodeCase):
                     del self.here.own_link.run
                     await self.send(alice, made[0], "y")
                     await self.settle()
-                    self.assertEqual(await self.everything(bob, made[0]), [1, 2, 3], (step, place, others_here))
+                    self.assertEqual(
+                        await self.everything(bob, made[0]), [1, 2, 3], (step, place, others_here)
+                    )
                     for listener in (alice, bob, first):
                         if listener:
                             listener.leave()
@@ -186,26 +190,19 @@ class Hellos(TwoNodeCase):
         await self.user(self.here, 2)
         bob = Listener(self.here, 2)
 
-        async def change(keys: Any) -> None:
+        async def removed(_: Any) -> None:
             await alice.ask(UpdateChat(chat_id=chat_id, remove_users=[2]))
-            before_command(self.here, "chat_head", returned)
 
-        async def returned(keys: Any) -> None:
-            await until(lambda: self.here.own_link.connected and not self.here.own_link._pipeline.waiting)
+        async def returned(_: Any) -> None:
+            await until(lambda: not self.here.own_link._pipeline.waiting, "the head of the one chat")
             await alice.ask(UpdateChat(chat_id=chat_id, add_users=[2]))
             await self.here.settle_bus()
 
-        before_command(self.here, "user_read", change)
-        heads: list[str] = []
-        run = self.here.own_link.run
-
-        def in_turn(done: Any, script: Any, keys: Any, args: Any) -> None:
-            heads.append(script.name)
-            run(done, script, keys, args)
-
-        self.here.own_link.run = in_turn
+        before_command(self.here, "chat_head", returned, of=f"{{c:{other}}}")
+        after_command(self.here, "user_read", removed)
         await self.greeted(bob)
         del self.here.own_link.run
+        self.assertEqual(bob.hello.chat_ids, [other])
         await self.send(alice, chat_id, "y")
         await self.send(alice, other, "z")
         await self.settle()
@@ -219,14 +216,16 @@ class Creations(TwoNodeCase):
             for _ in range(5):
                 user_id += 2
                 alice, bob = await self.user(self.here, user_id), await self.user(where, user_id + 1)
-                asked = [alice.ask(CreateChat(user_ids=[user_id + 1], type=1)),
-                         bob.ask(CreateChat(user_ids=[user_id], type=1))]
+                asked = [
+                    alice.ask(CreateChat(user_ids=[user_id + 1], type=1)),
+                    bob.ask(CreateChat(user_ids=[user_id], type=1)),
+                ]
                 replies = [result.reply for result in await gatherResults(asked)]
                 chat_id = replies[0].chat_id
                 self.assertEqual(replies[1].chat_id, chat_id)
                 self.assertEqual([reply.users for reply in replies], [[user_id, user_id + 1]] * 2)
                 await self.settle()
-                for one, other in ((alice, bob), (bob, alice)):
+                for one in (alice, bob):
                     await one.ask(SendPrivate(chat_id=chat_id, message="x"))
                     await self.settle()
                 for listener in (alice, bob):
@@ -238,8 +237,9 @@ class Creations(TwoNodeCase):
 
     async def test_the_candidate_of_who_came_second_leaves_nothing_behind(self) -> None:
         alice, bob = await self.user(self.here, 1), await self.user(self.here, 2)
-        await gatherResults([alice.ask(CreateChat(user_ids=[2], type=1)),
-                             bob.ask(CreateChat(user_ids=[1], type=1))])
+        await gatherResults(
+            [alice.ask(CreateChat(user_ids=[2], type=1)), bob.ask(CreateChat(user_ids=[1], type=1))]
+        )
         await self.settle()
         self.assertEqual([len(chat.feed) for chat in self.here.chats if chat.wanted], [2])
         self.assertEqual(self.keys("*handoff"), [])
@@ -260,8 +260,10 @@ class Creations(TwoNodeCase):
             del self.here.own_link.run
             await self.settle()
             self.assertEqual((result.reply.op, result.reply.t, result.reply.seq), (14, 1, 1))
-            self.assertEqual([(op, d["seq"], "id" in d) for op, _, d in alice.frames if op in (12, 14)],
-                             [(14, 1, True), (12, 2, False)])
+            self.assertEqual(
+                [(op, d["seq"], "id" in d) for op, _, d in alice.frames if op in (12, 14)],
+                [(14, 1, True), (12, 2, False)],
+            )
             self.assertEqual(bob.seqs(result.reply.chat_id), [1, 2])
 
     async def settle_of(self, listener: Listener) -> None:
@@ -322,6 +324,7 @@ class Friends(TwoNodeCase):
                     self.assertEqual(await self.stored(listener.user_id, other), "friends")
                     self.assertEqual(self.shown(listener), "friends", (turns, listener.frames))
                 self.assertTrue(all((a.reply.op, a.reply.t) == (17, 1) for a in answers))
+                self.assertEqual([a.reply.accepted is True for a in answers].count(True), 1)
                 self.assertLessEqual(len(alice.of(17)), 2)
 
     async def test_a_crossing_request_in_the_middle_of_ones_own(self) -> None:
@@ -341,15 +344,59 @@ class Friends(TwoNodeCase):
                 for listener, other in ((alice, one + 1), (bob, one)):
                     self.assertEqual(await self.stored(listener.user_id, other), "friends")
                     self.assertEqual(self.shown(listener), "friends", (script, place, listener.frames))
-                alice.leave()
-                self.assertEqual(self.here.users.get(one).asking, {})
+                self.assertEqual(self.here.users.get(one).asking, [])
+
+    async def test_a_denial_faster_than_the_reply_follows_it(self) -> None:
+        alice, bob = await self.user(self.here, 1, Profile.CORE), await self.user(self.there, 2)
+
+        async def denied(_: Any) -> None:
+            await until(lambda: bob.of(17), "the request")
+            await bob.ask(AnswerFriend(user_id=1, type=2))
+            await self.here.settle_bus()
+
+        before_command(self.here, "handoff_done", denied)
+        await alice.ask(AddFriend(user_id=2))
+        del self.here.own_link.run
+        await self.settle()
+        self.assertEqual(
+            [(t, d["from"], "id" in d) for op, t, d in alice.frames if op == 17],
+            [(1, 1, True), (2, 2, False)],
+        )
+        self.assertEqual(self.here.users.get(1).asking, [])
+
+    async def test_an_older_denial_that_comes_late_goes_before_the_reply(self) -> None:
+        alice, bob = await self.user(self.here, 1), await self.user(self.there, 2)
+        await alice.ask(AddFriend(user_id=2))
+        await self.settle()
+        channel = self.here.channels.user(1).encode()
+        listener = self.here.bus._listeners[channel]
+        late: list[bytes] = []
+        self.here.bus._listeners[channel] = late.append
+        await bob.ask(AnswerFriend(user_id=1, type=2))
+        await self.settle()
+
+        async def comes(_: Any) -> None:
+            listener(late.pop(0))
+
+        before_command(self.here, "handoff_done", comes)
+        await alice.ask(AddFriend(user_id=2))
+        del self.here.own_link.run
+        await self.settle()
+        for payload in late:
+            listener(payload)
+        self.assertEqual(
+            [(t, "id" in d) for op, t, d in alice.frames if op == 17], [(1, True), (2, False), (1, True)]
+        )
+        self.assertEqual(self.here.users.get(1).asking, [])
 
     async def test_one_answer_on_each_of_two_nodes_counts_once(self) -> None:
         alice = await self.user(self.here, 1)
         bobs = [await self.user(node, 2) for node in (self.here, self.there)]
         await alice.ask(AddFriend(user_id=2))
         await self.settle()
-        answers = [bob.ask(AnswerFriend(user_id=1, type=type)) for bob, type in zip(bobs, (1, 2), strict=True)]
+        answers = [
+            bob.ask(AnswerFriend(user_id=1, type=type)) for bob, type in zip(bobs, (1, 2), strict=True)
+        ]
         failures = [0]
         for answer in answers:
             answer.addErrback(lambda failure: failures.append(failure.value.code.code))

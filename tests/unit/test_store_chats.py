@@ -13,7 +13,22 @@ from chatsrv.wire.refusal import Refused
 from tests.unit.test_store_kit import CHANNEL, StoreCase, on_both
 
 BIG = 2**53 - 1
-TEXTS = ("007", "1.0", "+1", "1_000", "-0", "nan", "QUEUED", " x ", "\r\n", "\x01", "👩‍👩‍👧", "e\u0301", "߷", "x" * 4000)
+TEXTS = (
+    "007",
+    "1.0",
+    "+1",
+    "1_000",
+    "-0",
+    "nan",
+    "QUEUED",
+    " x ",
+    "\r\n",
+    "\x01",
+    "👩‍👩‍👧",
+    "e\u0301",
+    "߷",
+    "x" * 4000,
+)
 LONGEST = "😀" * 4000
 
 
@@ -66,9 +81,7 @@ class Creating(ChatCase):
         self.assertEqual((event.name, event.owner, event.users), ("n", 1, [1, 2, 3]))
         self.assertEqual(await self.store.chats.head(7, 2), Head(1, True, False))
         self.assertEqual(await self.store.chats.head(7, 9), Head(1, False, False))
-        self.assertEqual(
-            await self.store.chats.handoff(7), {b"u:1": b"1:1", b"u:2": b"1:1", b"u:3": b"1:1"}
-        )
+        self.assertEqual(await self.store.chats.handoff(7), {b"u:1": b"1:1", b"u:2": b"1:1", b"u:3": b"1:1"})
 
     async def test_creating_again_answers_the_present_state_and_changes_nothing(self) -> None:
         await self.group(7, 1, 2)
@@ -115,8 +128,10 @@ class Sending(ChatCase):
         self.assertEqual(len(news), 1)
         operation, events = news[0]
         self.assertEqual(operation, "op")
-        self.assertEqual([e[:2] + [e[5], e[6], e[7]] for e in events], [[MESSAGE, n + 1, n, t, 2] for n, t in
-                                                                         ((1, "a"), (2, "b"), (3, "c"))])
+        self.assertEqual(
+            [[*e[:2], e[5], e[6], e[7]] for e in events],
+            [[MESSAGE, n + 1, n, t, 2] for n, t in ((1, "a"), (2, "b"), (3, "c"))],
+        )
 
     async def test_each_of_a_batch_is_judged_alone(self) -> None:
         await self.group(7, 1, 2)
@@ -219,7 +234,9 @@ class Deleting(ChatCase):
         change = await self.delete(2, 1)
         event = change.event
         self.assertTrue(change.changed)
-        self.assertEqual((event.kind, event.seq, event.message_id, event.author, event.by), (DELETED, 4, 1, 2, 2))
+        self.assertEqual(
+            (event.kind, event.seq, event.message_id, event.author, event.by), (DELETED, 4, 1, 2, 2)
+        )
         self.assertNotIn(b"secret", self.contents())
 
     async def test_a_groups_owner_may_and_is_named(self) -> None:
@@ -323,12 +340,16 @@ class Reading(ChatCase):
         await self.update(7, 1, add=[3], name="n")
         head, events = await self.store.chats.events(7, 0, 3)
         self.assertEqual(head, Head(6, False, False))
-        self.assertEqual([(e.kind, e.seq, e.text, e.deleted) for e in events],
-                         [(CREATED, 1, "", False), (MESSAGE, 2, "a2", False), (MESSAGE, 3, "", True)])
+        self.assertEqual(
+            [(e.kind, e.seq, e.text, e.deleted) for e in events],
+            [(CREATED, 1, "", False), (MESSAGE, 2, "a2", False), (MESSAGE, 3, "", True)],
+        )
         self.assertEqual((events[0].users, events[0].name, events[0].added), ([1, 2, 3], "n", []))
         _, events = await self.store.chats.events(7, 3, 10)
-        self.assertEqual([(e.kind, e.seq, e.text, e.by) for e in events],
-                         [(EDITED, 4, "a2", 1), (DELETED, 5, "", 1), (CHANGED, 6, "", 1)])
+        self.assertEqual(
+            [(e.kind, e.seq, e.text, e.by) for e in events],
+            [(EDITED, 4, "a2", 1), (DELETED, 5, "", 1), (CHANGED, 6, "", 1)],
+        )
         self.assertEqual((events[2].added, events[2].users), ([3], [1, 2, 3]))
         self.assertEqual(await self.store.chats.events(7, 6, 10), (head, []))
 
@@ -338,7 +359,9 @@ class Reading(ChatCase):
         await self.edit(1, 1, "a2")
         await self.delete(1, 1)
         _, events = await self.store.chats.events(7, 2, 10)
-        self.assertEqual([(e.kind, e.text, e.deleted) for e in events], [(EDITED, "", True), (DELETED, "", True)])
+        self.assertEqual(
+            [(e.kind, e.text, e.deleted) for e in events], [(EDITED, "", True), (DELETED, "", True)]
+        )
 
     async def test_a_chat_that_never_was_has_no_head_and_no_events(self) -> None:
         self.assertEqual(await self.store.chats.head(7, 1), Head(0, False, False))

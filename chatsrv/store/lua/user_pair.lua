@@ -9,6 +9,6 @@ redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
 for i = 2, 4 do
   redis.call(ARGV[i + 2] == '1' and 'SADD' or 'SREM', KEYS[i], ARGV[2])
 end
-announce(KEYS[5], KEYS[6], ARGV[1], {2, tonumber(ARGV[2]), tonumber(ARGV[4]), 0,
+announce(KEYS[5], KEYS[6], ARGV[1], {2, tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[3]),
   tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]})
 return 1
