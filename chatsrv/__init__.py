@@ -10,7 +10,8 @@ The stages, each a folder or file of this package::
     tap.py        what `twistd chatsrv` takes        service.py   the composition root: start, stop, drain
     assembly.py   from settings to objects           welcome.py   what the operator reads at start
     config.py     option, environment, file, default settings.py  the table of all settings
-    exit.py       signals and exit codes             _version.py  the version
+    exit.py       signals and exit codes             log.py       the logger, with its threshold
+    _version.py   the version
     session/      one connection: handshake, frames in and out, its outbox and limits
     wire/         the format, sans-IO: frames, codec, error and close codes, the reference tables
     actors/       users and chats on this node, presence, handoff

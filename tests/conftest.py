@@ -1,4 +1,4 @@
-"""For pytest alone: each test runs in a directory of its own, as trial does it, so that `mktemp` leaves nothing here."""
+"""For pytest alone: each test runs in a directory of its own, as under trial, so that `mktemp` leaves nothing here."""
 
 from pathlib import Path
 

@@ -7,6 +7,7 @@ over the bus, and from the log where one is missing. It trusts nothing it rememb
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -104,7 +105,7 @@ class ChatActor(Actor):
         return Deferred.fromCoroutine(self._change(envelope, command))
 
     def _send(self, first: Envelope) -> Deferred[None]:
-        batch = [first, *self.mailbox.take_while(_fits_behind(first))]
+        batch = [first, *self.mailbox.take_while(_fits_behind(first, self.registry.clock.seconds()))]
         operation = self._committing = self._node.next_operation()
         drafts = [Draft(e.origin.user_id, e.command.t, e.command.message) for e in batch]
         done: Deferred[None] = Deferred()
@@ -237,13 +238,13 @@ def _reply_to(envelope: Envelope, chat_id: int) -> Reply:
     return reply
 
 
-def _fits_behind(first: Envelope) -> Any:
-    """Whether one more send fits into the group commit that ``first`` opens."""
+def _fits_behind(first: Envelope, now: float) -> Callable[[Envelope], bool]:
+    """Whether one more send, not overdue by ``now``, fits into the group commit that ``first`` opens."""
     items, size = 1, _size(first.command.message)
 
     def fits(envelope: Envelope) -> bool:
         nonlocal items, size
-        if not isinstance(envelope.command, SendMessage):
+        if not isinstance(envelope.command, SendMessage) or now > envelope.deadline:
             return False
         items += 1
         size += _size(envelope.command.message)

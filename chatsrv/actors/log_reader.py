@@ -55,7 +55,9 @@ class LogReader:
 
     def start(self) -> None:
         """Read now, or, if that is under way or must wait for a commit, once more afterwards."""
-        if self._reading:
+        if self._stopped:
+            self._settle_ready(Unavailable("the actor was stopped", sent=False))
+        elif self._reading:
             self._again = True
         elif self._actor.committing:
             self._later(HOLE_S)
@@ -182,7 +184,9 @@ class LogReader:
     def _now(self) -> None:
         """The time to wait is over, also for a commit: under load another one is always in flight."""
         self._timer = None
-        if self._reading:
+        if self._stopped:
+            self._settle_ready(Unavailable("the actor was stopped", sent=False))
+        elif self._reading:
             self._again = True
         elif self._actor.wanted or self._ready:
             self._begin()

@@ -11,7 +11,9 @@ from twisted.internet.interfaces import IReactorTime
 from chatsrv.actors.chat import ChatActor
 from chatsrv.actors.handoff import Handoffs
 from chatsrv.actors.head_check import HeadCheck
+from chatsrv.actors.lease import Lease
 from chatsrv.actors.presence import Presence
+from chatsrv.actors.reaper import Reaper
 from chatsrv.actors.user import UserActor
 from chatsrv.bus import Bus, Channels
 from chatsrv.kernel import Registry
@@ -56,7 +58,19 @@ class Node:
             "idle_s": options.passivate_after_s,
         }
         self.handoffs = Handoffs(clock, store, channels)
-        self.presence = Presence(self.id, clock, store, bus, channels, options)
+        self.lease = Lease(
+            self.id,
+            clock,
+            store,
+            channels.presence,
+            length_s=options.lease_s,
+            renew_s=options.lease_renew_s,
+            grace_s=options.presence_grace_s,
+        )
+        self.presence = Presence(clock, store, bus, channels.presence, interval_s=options.status_interval_s)
+        self._reaper = Reaper(
+            clock, store, channels.presence, lease_s=options.lease_s, look_s=options.lease_renew_s
+        )
         self.chats: Registry[ChatActor] = Registry(clock, lambda key, r: ChatActor(key, r, self), **kernel)
         self.users: Registry[UserActor] = Registry(clock, lambda key, r: UserActor(key, r, self), **kernel)
         self._head_check = HeadCheck(clock, self)
@@ -74,6 +88,8 @@ class Node:
         self.handoffs.start()
         self._head_check.start()
         await self.presence.start()
+        await self.lease.start()
+        self._reaper.start()
 
     async def stop(self) -> None:
         """Let the lease end soon, with its users listed, and stop every timer."""
@@ -81,7 +97,9 @@ class Node:
         self.handoffs.stop()
         self.users.stop()
         self.chats.stop()
-        await self.presence.stop()
+        self.presence.stop()
+        self._reaper.stop()
+        await self.lease.stop()
 
     def repair(self) -> None:
         """A link came back: whatever was published meanwhile was missed."""
@@ -91,4 +109,5 @@ class Node:
             chat.repair()
         for user in self.users:
             user.repair()
+        self.lease.repair()
         self.presence.repair()

@@ -11,7 +11,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-from chatsrv.bus import Channels
 from chatsrv.log import Logger
 from chatsrv.redis import Unavailable
 from chatsrv.store import Store
@@ -23,11 +22,11 @@ class Reaper:
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, store: Store, channels: Channels, lease_s: float, look_s: float
+        self, clock: IReactorTime, store: Store, channel: str, *, lease_s: float, look_s: float
     ) -> None:
         self._clock = clock
         self._store = store
-        self._channel = channels.presence
+        self._channel = channel
         self._lease_s = lease_s
         self._look_s = look_s
         self._connected_since = clock.seconds()

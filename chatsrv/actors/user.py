@@ -97,7 +97,7 @@ class UserActor(Actor):
     def enter(self, session: Subscriber) -> None:
         self.sessions[session] = None
         self.joining = session
-        self.node.presence.connected(self.user_id)
+        self.node.lease.connected(self.user_id)
 
     def close_surplus(self, name: str) -> None:
         """The user has too many connections, and this one (``<node>:<session>``) is the oldest of all."""
@@ -115,7 +115,7 @@ class UserActor(Actor):
         for feed in list(session.feeds):
             feed.detach(session)
         if not self.sessions:
-            self.node.presence.disconnected(self.user_id)
+            self.node.lease.disconnected(self.user_id)
 
     # What the user's log says
 

@@ -43,7 +43,7 @@ class PresenceCase(NodeCase):
 
     def end_lease(self, node: TestNode) -> None:
         """As when the node has not renewed it for its whole length."""
-        self.outside.zadd(self.key("{nodes}:leases"), {node.presence._lease: 1})
+        self.outside.zadd(self.key("{nodes}:leases"), {node.lease.name: 1})
 
     def leases(self) -> set[str]:
         return {lease.decode() for lease in self.outside.zrange(self.key("{nodes}:leases"), 0, -1)}
@@ -136,6 +136,20 @@ class ComingAndGoing(PresenceCase):
         self.assertEqual((alice.online, erin.online), ([5], [1]))
 
 
+    async def test_a_new_friend_whom_somebody_here_watches_already_is_shown_too(self) -> None:
+        """Alice sees Bob; Erin is on Alice's node and becomes a friend of Bob now."""
+        alice, bob = await self.greeted(self.here, 1), await self.greeted(self.there, 2)
+        erin = await self.greeted(self.here, 5)
+        await self.pass_by(STATUS_S)
+        self.assertEqual((alice.online, erin.online), ([2], []))
+        await erin.ask(AddFriend(user_id=2))
+        await self.settle()
+        await bob.ask(AnswerFriend(user_id=5, type=1))
+        await self.settle()
+        await self.pass_by(2 * STATUS_S)
+        self.assertEqual((erin.online, bob.online), ([2], [1, 5]))
+
+
 class Leases(PresenceCase):
     async def watched(self) -> Listener:
         """Alice here, who sees Bob there."""
@@ -152,7 +166,7 @@ class Leases(PresenceCase):
         self.end_lease(self.there)
         await self.pass_by(RENEW_S + STATUS_S)
         self.assertEqual(alice.online, [])
-        self.assertEqual(self.keys("{n:*"), [f"{self.prefix}{{n:{self.here.presence._lease}}}:users"])
+        self.assertEqual(self.keys("{n:*"), [f"{self.prefix}{{n:{self.here.lease.name}}}:users"])
         self.assertEqual(self.keys("*reaping"), [])
 
     async def test_with_a_short_lease_the_stores_clock_ends_it(self) -> None:
@@ -167,7 +181,7 @@ class Leases(PresenceCase):
 
         def looked() -> bool:
             here.clock.advance(0.1)
-            return there.presence._lease not in self.leases()
+            return there.lease.name not in self.leases()
 
         began = self.outside.time()
         await until(looked, "the reaper")
@@ -182,20 +196,20 @@ class Leases(PresenceCase):
         await self.died(self.there)
         self.end_lease(self.there)
         self.assertEqual(
-            await third.store.leases.take_ended(int(LEASE_S * 1000), 10), [self.there.presence._lease]
+            await third.store.leases.take_ended(int(LEASE_S * 1000), 10), [self.there.lease.name]
         )
         await self.died(third)
         await self.pass_by(RENEW_S)
-        self.assertEqual(await self.store.leases.users(self.there.presence._lease), {2})
+        self.assertEqual(await self.store.leases.users(self.there.lease.name), {2})
         for lease in self.outside.zrange(self.key("{nodes}:reaping"), 0, -1):
             self.outside.zadd(self.key("{nodes}:reaping"), {lease: 1})
         await self.pass_by(RENEW_S + STATUS_S)
         self.assertEqual(alice.online, [])
-        self.assertEqual(await self.store.leases.users(self.there.presence._lease), set())
+        self.assertEqual(await self.store.leases.users(self.there.lease.name), set())
 
     async def test_a_node_that_finds_its_lease_gone_lists_its_users_again(self) -> None:
         alice = await self.watched()
-        lease = self.there.presence._lease
+        lease = self.there.lease.name
         self.end_lease(self.there)
         self.here.clock.advance(RENEW_S)
         await self.settle()
@@ -205,8 +219,8 @@ class Leases(PresenceCase):
         await self.settle()
         await self.pass_by(STATUS_S)
         self.assertEqual(alice.online, [2])
-        self.assertNotEqual(self.there.presence._lease, lease)
-        self.assertEqual(self.leases(), {node.presence._lease for node in self.nodes})
+        self.assertNotEqual(self.there.lease.name, lease)
+        self.assertEqual(self.leases(), {node.lease.name for node in self.nodes})
 
     async def test_a_node_connected_for_less_than_a_lease_reaps_nobody(self) -> None:
         alice = await self.watched()
@@ -224,7 +238,7 @@ class Leases(PresenceCase):
         alice = await self.watched()
         self.bob.leave()
         await self.stopped(self.there)
-        ends_in = self.outside.zscore(self.key("{nodes}:leases"), self.there.presence._lease)
+        ends_in = self.outside.zscore(self.key("{nodes}:leases"), self.there.lease.name)
         now = self.outside.time()
         self.assertTrue(4500 < ends_in - now[0] * 1000 - now[1] / 1000 <= 5001)
         await self.pass_by(RENEW_S)
@@ -285,7 +299,7 @@ class Outages(PresenceCase):
     async def test_and_an_arrival_too(self) -> None:
         alice = await self.greeted(self.here, 1)
         self.there.own_link.arm(1, run_first=False, for_good=False)
-        self.there.presence.connected(2)
+        self.there.lease.connected(2)
         await self.pass_by(STATUS_S)
         self.assertEqual(alice.online, [])
         self.there.own_link.heal()

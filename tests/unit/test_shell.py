@@ -7,8 +7,8 @@ import weakref
 
 from twisted.internet.protocol import Factory, Protocol
 
-from chatsrv.session.outbox import frame_text
 from chatsrv.session.options import ShellOptions
+from chatsrv.session.outbox import frame_text
 from chatsrv.wire.codes import CloseCode, Profile
 from tests.unit.test_shell_kit import (
     BINARY,

@@ -17,8 +17,8 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import TestCase
 
 from chatsrv.session.admission import Admission
-from chatsrv.session.fastpath import take_text_frames, unmask
 from chatsrv.session.factory import ShellFactory
+from chatsrv.session.fastpath import take_text_frames, unmask
 from chatsrv.session.options import ShellOptions
 from tests.unit.test_shell_kit import (
     CLOSE,
