@@ -63,8 +63,8 @@ def install_signals(
 ) -> None:
     """Let SIGTERM, SIGINT and SIGHUP drain first and stop then; to be called in ``startService``.
 
-    The first signal calls ``drain`` once and stops the reactor when its Deferred fires; exit code 0. A second
-    one stops at once, without waiting for the drain. ``deadline_s`` after the first, whatever still waits is
+    The first signal calls ``drain`` once and stops the reactor when its Deferred fires; exit code 0. Further
+    ones change nothing. ``deadline_s`` after the first, whatever still waits is
     abandoned, shutdown triggers included (Twisted would wait for them for ever); exit code 1. SIGHUP and
     SIGINT stay ignored where they are (``nohup``, a shell's background job).
     """
@@ -76,7 +76,13 @@ def install_signals(
                 signal.signal(number, stopper.received)
 
     install()
+    atexit.register(_ignore_signals)  # or a late one would end the interpreter's own end with its number
     reactor.callWhenRunning(install)  # again, because starting the reactor installs Twisted's own
+
+
+def _ignore_signals() -> None:
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 class _Stopper:
@@ -93,8 +99,7 @@ class _Stopper:
     def _on_signal(self, name: str) -> None:
         self._signals += 1
         if self._signals > 1:
-            _log.info("{name} again, stopping now", name=name)
-            stop(self._reactor)
+            _log.info("{name} again, stopping already", name=name)
             return
         _log.info("{name}, stopping after the requests in flight", name=name)
         self._reactor.callLater(self._deadline_s, self._abandon)

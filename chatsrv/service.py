@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, TimeoutError, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError, maybeDeferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 
@@ -33,6 +32,7 @@ from chatsrv.session.session import Session
 from chatsrv.session.shell import Shell
 from chatsrv.store import Store
 from chatsrv.welcome import welcome
+from chatsrv.wire.codes import CloseCode
 
 #: How long the start waits for a store that does not answer.
 STORE_TIMEOUT_S = 5.0
@@ -42,6 +42,11 @@ PARTING_S = 1.0
 
 class CannotStart(Exception):
     """One line that says why, and what to do."""
+
+
+def _unusable(address: RedisAddress, why: str) -> CannotStart:
+    advice = "start it or correct it, or correct the setting redis"
+    return CannotStart(f"Redis at {address} cannot be used: {why.rstrip('.') or 'no answer'}; {advice}")
 
 
 def make_service(settings: Settings, *, own_process: bool = False) -> ChatService:
@@ -93,16 +98,19 @@ class ChatService(Service):
             store, bus = await self._connect(address)
             await self._start_node(store, bus, address)
             await self._listen(self._shell_factory(key))
-        except (CannotStart, ConfigError, StartError, Unavailable) as error:
+        except (CannotStart, ConfigError, StartError) as error:
             raise CannotStart(str(error)) from None
         self._announce(address, signs=key.secret is not None)
 
     def _not_started(self, failure: Any) -> None:
         error = failure.value
-        if not isinstance(error, CannotStart):
-            self.log.failure("the start failed", failure)
-        if self._own_process:
-            process.fail(self._reactor, str(error))
+        if isinstance(error, CancelledError):
+            self.log.info("stopped before it was up")
+        else:
+            if not isinstance(error, CannotStart):
+                self.log.failure("the start failed", failure)
+            if self._own_process:
+                process.fail(self._reactor, str(error))
         self.ready.errback(failure)
         self.ready.addErrback(lambda _: None)
 
@@ -134,17 +142,16 @@ class ChatService(Service):
             await bus.link.when_up().addTimeout(STORE_TIMEOUT_S, self._reactor)
             await link.load(list(store.scripts.values()))
         except (TimeoutError, Unavailable, ReplyError) as error:
-            why = link.last_error or bus.link.last_error or str(error) or "no answer"
-            why = why.rstrip(".")
-            raise CannotStart(
-                f"Redis at {address} cannot be used: {why}; start it, or correct the setting redis"
-            ) from None
+            raise _unusable(address, link.last_error or bus.link.last_error or str(error)) from None
         return store, bus
 
     async def _start_node(self, store: Store, bus: Bus, address: RedisAddress) -> Node:
         channels = Channels(self.settings.redis_key_prefix, address.database)
         node = self._node = Node(self._reactor, store, bus, channels, assembly.node_options(self.settings))
-        await node.start()
+        try:
+            await node.start()
+        except (Unavailable, ReplyError) as error:
+            raise _unusable(address, str(error)) from None
         return node
 
     def _shell_factory(self, key: VerificationKey) -> ShellFactory:
@@ -163,7 +170,9 @@ class ChatService(Service):
             try:
                 endpoint = serverFromString(self._reactor, with_backlog(description))
                 self.ports.append(await endpoint.listen(factory))
-            except (CannotListenError, OSError, ValueError) as error:
+            except CannotStart:
+                raise
+            except Exception as error:  # parsers of endpoints, and the kernel, raise what they like
                 why = getattr(error, "socketError", error)
                 raise CannotStart(
                     f"cannot listen on {description}: {why}; free the address, or choose another with --listen"
@@ -215,6 +224,8 @@ class ChatService(Service):
         for session in list(self.sessions):
             session.drain()
         await self._until(lambda: not self.sessions, self.settings.drain_s)
+        for session in list(self.sessions):
+            session.close(CloseCode.GOING_AWAY)
         await DeferredList([maybeDeferred(port.stopListening) for port in self.ports])
         await self._until(lambda: not (self._admission and self._admission.connections), PARTING_S)
 

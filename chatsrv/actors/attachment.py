@@ -25,7 +25,17 @@ HELD_EVENTS = 1_000
 class Attachment:
     """``position`` is the last ``seq`` the session has (or need not get); it is kept only while apart."""
 
-    __slots__ = ("detached", "held", "holds", "late", "position", "rejoins", "replies", "subscriber")
+    __slots__ = (
+        "detached",
+        "held",
+        "holds",
+        "late",
+        "position",
+        "rejoins",
+        "replies",
+        "subscriber",
+        "withhold",
+    )
 
     def __init__(self, subscriber: Subscriber, position: int) -> None:
         self.subscriber = subscriber
@@ -36,6 +46,9 @@ class Attachment:
         self.rejoins: list[int] = []  # he is added again by these, after removals still to be delivered
         self.late = False  # what it lacks is being read from the log
         self.detached = False
+        self.withhold: Callable[[ChatEvent], bytes] | None = (
+            None  # he is no member now: no text of a later time
+        )
 
     def take(self, event: ChatEvent, frame: bytes) -> None:
         """Apart: the feed delivers an event."""
@@ -54,7 +67,7 @@ class Attachment:
         if reply is not None:
             reply(event)
         elif event.kind < MESSAGE or event.by != subscriber.user_id or subscriber.profile is Profile.FULL:
-            subscriber.deliver(frame)
+            subscriber.deliver(self.withhold(event) if self.withhold and event.rewritten else frame)
         if event.removed and subscriber.user_id in event.removed:
             self.part(event.seq)
 
@@ -63,6 +76,7 @@ class Attachment:
         self.rejoins = [since for since in self.rejoins if since > seq]
         if self.rejoins:
             self.position = min(self.rejoins) - 1
+            self.withhold = None
         else:
             self.detached = True
 

@@ -215,9 +215,24 @@ class ChatActor(Actor):
             self.feed.offer(events)
 
     def _answer_in_place(self, envelope: Envelope, event: ChatEvent) -> None:
-        """Answer where the event stands in the order of the chat, or now when that is past or unknown."""
+        """Answer where the event stands in the order of the chat, or now when that is past."""
         reply = _reply_to(envelope, self.chat_id)
-        if not self.feed.expect(envelope.origin, event.seq, reply):
+        if self.feed.expect(envelope.origin, event.seq, reply):
+            return
+        if self.feed.attached(envelope.origin) or envelope.origin.is_closed:
+            reply(event)
+        else:
+            Deferred.fromCoroutine(self._attach_and_answer(envelope.origin, event, reply)).addErrback(
+                self.failed, envelope
+            )
+
+    async def _attach_and_answer(self, origin: Any, event: ChatEvent, reply: Reply) -> None:
+        """He was added so lately that his own log did not attach him yet: the events since then come first."""
+        head = await self.store_head(origin.user_id)
+        if head.since:
+            self.feed.attach(origin, head.since)
+            self.listen()
+        if not self.feed.expect(origin, event.seq, reply):
             reply(event)
 
     def answer_creation(self, envelope: Envelope, event: ChatEvent) -> None:

@@ -7,7 +7,9 @@ delivered, and every attachment in step has exactly the events up to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+
+import msgspec
 
 from chatsrv.actors.attachment import Attachment, Reply
 from chatsrv.actors.rendering import chat_frame, chat_gone
@@ -105,6 +107,20 @@ class Feed:
         attachment.replies[seq] = reply
         return True
 
+    def estrange(self, users: Collection[int]) -> None:
+        """They are members no more, though the event that says so is yet to be delivered: no text that was
+        written after it may reach them, and what the log gives may be one."""
+        for subscriber, attachment in list(self._attached.items()) if users else ():
+            if subscriber.user_id in users:
+                if self._in_step.pop(subscriber, None) is not None:
+                    attachment.position = self.position or 0
+                    self._apart[subscriber] = attachment
+                attachment.withhold = self._withheld
+
+    def _withheld(self, event: ChatEvent) -> bytes:
+        hidden = msgspec.structs.replace(event, text="", deleted=True)
+        return frame_text(encode(chat_frame(self.chat_id, hidden)))
+
     # What is delivered
 
     def offer(self, events: Iterable[ChatEvent]) -> None:
@@ -158,7 +174,7 @@ class Feed:
         attachment.flush()
         if attachment.detached:
             self.detach(attachment.subscriber)
-        elif attachment.position == self.position:
+        elif attachment.position == self.position and attachment.withhold is None:
             del self._apart[attachment.subscriber]
             self._in_step[attachment.subscriber] = attachment
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
-from chatsrv.actors import user_sessions
 from chatsrv.actors.waiting import together
 from chatsrv.kernel import Envelope
 from chatsrv.redis import Unavailable
@@ -34,7 +33,7 @@ async def join(user: UserActor, envelope: Envelope, command: Join) -> None:
     if session.is_closed:
         envelope.answer(None)
         return
-    await user_sessions.enter(user, session)
+    await node.sessions.enter(user.user_id, session.id)
     lists = await node.store.users.read(user.user_id)
     user.log.seen(lists)
     user.joining = None
@@ -49,7 +48,7 @@ async def join(user: UserActor, envelope: Envelope, command: Join) -> None:
         raise
     entered = []
     for chat, head in zip(chats, heads, strict=True):
-        if head.member:
+        if head.since:
             entered.append((chat, head.seq))
         else:
             chat.feed.detach(session)

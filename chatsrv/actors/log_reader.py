@@ -119,7 +119,10 @@ class LogReader:
     async def _read_on(self, position: int) -> None:
         actor, feed = self._actor, self._actor.feed
         while True:
-            head, events = await self._node.store.chats.events(actor.chat_id, position, PAGE)
+            users = {subscriber.user_id for subscriber in feed.subscribers()}
+            head, events, strangers = await self._node.store.chats.events(
+                actor.chat_id, position, PAGE, users
+            )
             if head.gone:
                 if head.seq or position:
                     feed.gone()
@@ -128,6 +131,7 @@ class LogReader:
             if head.seq < position or (head.seq > position and not complete):
                 self._resynchronise()
                 return
+            feed.estrange(strangers)
             feed.offer(events)
             if not events or events[-1].seq >= head.seq:
                 return
@@ -140,7 +144,9 @@ class LogReader:
             if attachment.detached:
                 continue
             try:
-                head, events = await self._node.store.chats.events(actor.chat_id, attachment.position, PAGE)
+                head, events, strangers = await self._node.store.chats.events(
+                    actor.chat_id, attachment.position, PAGE, [attachment.subscriber.user_id]
+                )
             except Exception as error:
                 self._late.append(attachment)
                 if not isinstance(error, Unavailable):
@@ -155,6 +161,7 @@ class LogReader:
                 attachment.subscriber.close(CloseCode.GOING_AWAY)
                 feed.detach(attachment.subscriber)
             else:
+                feed.estrange(strangers)
                 feed.caught_up(attachment, events)
 
     def _resynchronise(self) -> None:

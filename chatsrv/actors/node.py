@@ -15,6 +15,7 @@ from chatsrv.actors.lease import Lease
 from chatsrv.actors.presence import Presence
 from chatsrv.actors.reaper import Reaper
 from chatsrv.actors.user import UserActor
+from chatsrv.actors.user_sessions import UserSessions
 from chatsrv.bus import Bus, Channels
 from chatsrv.kernel import Registry
 from chatsrv.store import Store
@@ -58,6 +59,7 @@ class Node:
             "idle_s": options.passivate_after_s,
         }
         self.handoffs = Handoffs(clock, store, channels)
+        self.sessions = UserSessions(self)
         self.lease = Lease(
             self.id,
             clock,
@@ -109,5 +111,6 @@ class Node:
             chat.repair()
         for user in self.users:
             user.repair()
+        self.sessions.repair()
         self.lease.repair()
         self.presence.repair()

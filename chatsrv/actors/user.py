@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
-from chatsrv.actors import user_sessions
 from chatsrv.actors.creation import create_chat
 from chatsrv.actors.friends import Asking, add_friend, answer_friend
 from chatsrv.actors.hello import join
@@ -102,7 +101,7 @@ class UserActor(Actor):
     def close_surplus(self, name: str) -> None:
         """The user has too many connections, and this one (``<node>:<session>``) is the oldest of all."""
         for session in list(self.sessions):
-            if f"{self.node.id}:{session.id}" == name:
+            if self.node.sessions.name(session.id) == name:
                 session.close(CloseCode.REPLACED)
 
     def leave(self, session: Subscriber) -> None:
@@ -111,7 +110,7 @@ class UserActor(Actor):
             return
         del self.sessions[session]
         self.asking = [asking for asking in self.asking if asking.session is not session]
-        user_sessions.leave(self, session)
+        self.node.sessions.leave(self.user_id, session.id)
         for feed in list(session.feeds):
             feed.detach(session)
         if not self.sessions:

@@ -6,7 +6,9 @@ as the server does it, so it does not matter which of the two comes first.
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +25,8 @@ def token(user_id: str, ttl: str, options: Mapping[str, Any]) -> str:
     user = _user_id(user_id)
     ttl_s = seconds(ttl)
     settings = load_settings(options)
+    if not (settings.jwt_secret or settings.jwt_key_file or os.path.isdir(settings.data_dir)):
+        print(f"chatsrv: makes {settings.data_dir}, with a secret for a server to come", file=sys.stderr)
     secret = load_key(settings, create=True).secret
     if secret is None:
         raise ConfigError(

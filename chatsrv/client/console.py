@@ -45,6 +45,7 @@ class Console(LineOnlyReceiver):
     """Reads commands from the terminal for one connection; ``ended`` fires when the person wants to go."""
 
     delimiter = b"\n"
+    MAX_LENGTH = 2**20
 
     def __init__(self) -> None:
         self.ended: Deferred[None] = Deferred()

@@ -126,7 +126,8 @@ class HeadReader:
         if self.collected.find(b"\n", 0, seen) >= 0:
             return
         end = self.collected.find(b"\n", seen)
-        if end >= 0 and not _REQUEST_LINE.fullmatch(self.collected[:end].removesuffix(b"\r")):
+        line = self.collected[:end]
+        if end >= 0 and not (line.endswith(b"\r") and _REQUEST_LINE.fullmatch(line[:-1])):
             raise Refused(Refusal(400))
 
 

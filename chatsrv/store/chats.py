@@ -6,7 +6,7 @@ name of the change on that channel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 from chatsrv.redis import RedisLink, Script
@@ -25,11 +25,19 @@ class Draft(NamedTuple):
 
 
 class Head(NamedTuple):
-    """Where a chat stands: ``seq`` of its last event (0: there is no such chat)."""
+    """Where a chat stands: ``seq`` of its last event (0: no such chat); ``since`` when a user is a member (0: not)."""
 
     seq: int
-    member: bool
+    since: int
     gone: bool
+
+
+class Page(NamedTuple):
+    """A part of a chat's log; ``strangers`` are those of the users asked about who are no members now."""
+
+    head: Head
+    events: list[ChatEvent]
+    strangers: frozenset[int]
 
 
 class Changed(NamedTuple):
@@ -128,9 +136,9 @@ class ChatStore(Repository):
         return _changed(await self._run("chat_update", keys, *args, len(add), *add, *remove))
 
     async def head(self, chat_id: int, user_id: int = 0) -> Head:
-        """Where the chat stands, and whether ``user_id`` is a member, at one moment."""
-        seq, member, gone = await self._run("chat_head", self._keys.chat(chat_id, "meta", "members"), user_id)
-        return Head(seq, bool(member), bool(gone))
+        """Where the chat stands, and since when ``user_id`` is a member, at one moment."""
+        seq, since, gone = await self._run("chat_head", self._keys.chat(chat_id, "meta", "members"), user_id)
+        return Head(seq, since, bool(gone))
 
     async def state(self, chat_id: int, user_id: int) -> ChatEvent:
         """The state of the chat at its head; `Refused` (``not_found``) for who is no member."""
@@ -138,11 +146,11 @@ class ChatStore(Repository):
             await self._run("chat_state", self._keys.chat(chat_id, "meta", "members"), user_id)
         ).event
 
-    async def events(self, chat_id: int, after: int, limit: int) -> tuple[Head, list[ChatEvent]]:
-        """At most ``limit`` events after ``after``, oldest first, and the head; texts as they are now."""
+    async def events(self, chat_id: int, after: int, limit: int, users: Collection[int] = ()) -> Page:
+        """At most ``limit`` events after ``after``, oldest first: texts as now, all else as it was then."""
         keys = self._keys.chat(chat_id, "meta", "members", "messages", "log")
-        seq, gone, packed = await self._run("chat_events", keys, after, limit)
-        return Head(seq, False, bool(gone)), chat_events(packed)
+        seq, gone, packed, strangers = await self._run("chat_events", keys, after, limit, *users)
+        return Page(Head(seq, 0, bool(gone)), chat_events(packed), frozenset(strangers))
 
     async def handoff(self, chat_id: int) -> dict[bytes, bytes]:
         """What still must be told to users: ``u:<id>`` to ``<member 1 or 0>:<version>``."""

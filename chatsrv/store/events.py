@@ -19,6 +19,7 @@ class ChatEvent(msgspec.Struct, array_like=True, frozen=True):
 
     ``kind`` says which fields mean something: all have ``by`` (who did it) and ``type`` (1 private, 2 group);
     messages have ``message_id``, ``text``, ``author``; creation and change have the state after them.
+    ``deleted`` and ``rewritten``: read from the log later, the text is gone, or of a later edit.
     """
 
     kind: int
@@ -35,6 +36,7 @@ class ChatEvent(msgspec.Struct, array_like=True, frozen=True):
     added: list[int] = []
     removed: list[int] = []
     deleted: bool = False
+    rewritten: bool = False
 
 
 class ChatNews(msgspec.Struct, array_like=True, frozen=True):

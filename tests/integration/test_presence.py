@@ -135,7 +135,6 @@ class ComingAndGoing(PresenceCase):
         await self.pass_by(2 * STATUS_S)
         self.assertEqual((alice.online, erin.online), ([5], [1]))
 
-
     async def test_a_new_friend_whom_somebody_here_watches_already_is_shown_too(self) -> None:
         """Alice sees Bob; Erin is on Alice's node and becomes a friend of Bob now."""
         alice, bob = await self.greeted(self.here, 1), await self.greeted(self.there, 2)

@@ -16,8 +16,7 @@ from twisted.trial.unittest import TestCase
 from chatsrv.actors.feed import Feed
 from chatsrv.actors.log_reader import HOLE_EVENTS, HOLE_S, PAGE, RETRY_S, LogReader
 from chatsrv.redis import Unavailable
-from chatsrv.store.chats import Head
-from chatsrv.store.events import ChatEvent
+from chatsrv.store.chats import Head, Page
 from chatsrv.wire.codes import CloseCode
 from tests.unit.test_feed import Recorder, change, message
 
@@ -90,10 +89,8 @@ class ReaderCase(TestCase):
         self.feed.start(position)
         self.feed.attach(self.session, position + 1)
 
-    def log(
-        self, first: int, head: int, *, gone: bool = False, page: int = PAGE
-    ) -> tuple[Head, list[ChatEvent]]:
-        return Head(head, False, gone), [message(seq) for seq in range(first, head + 1)][:page]
+    def log(self, first: int, head: int, *, gone: bool = False, page: int = PAGE) -> Page:
+        return Page(Head(head, 0, gone), [message(seq) for seq in range(first, head + 1)][:page], frozenset())
 
 
 class Beginning(ReaderCase):
@@ -102,7 +99,7 @@ class Beginning(ReaderCase):
         self.assertEqual(self.calls.names, ["subscribe"])
         self.assertEqual(self.calls.answer("subscribe"), ("c:1", self.actor.on_news))
         self.assertNoResult(ready)
-        self.calls.answer("head", Head(7, False, False))
+        self.calls.answer("head", Head(7, 0, False))
         self.successResultOf(ready)
         self.assertEqual((self.feed.position, self.calls.waiting), (7, []))
 
@@ -133,7 +130,7 @@ class Beginning(ReaderCase):
         self.feed.detach(self.session)
         self.clock.advance(HOLE_S)
         self.calls.answer("subscribe")
-        self.calls.answer("head", Head(3, False, False))
+        self.calls.answer("head", Head(3, 0, False))
         self.successResultOf(ready)
 
 
@@ -144,7 +141,7 @@ class Holes(ReaderCase):
         self.clock.advance(HOLE_S - 0.001)
         self.assertEqual(self.calls.waiting, [])
         self.clock.advance(0.001)
-        self.assertEqual(self.calls.answer("events", self.log(5, 6)), (1, 4, PAGE))
+        self.assertEqual(self.calls.answer("events", self.log(5, 6)), (1, 4, PAGE, {1}))
         self.assertEqual((self.session.seen, self.calls.waiting), (["e5", "e6"], []))
 
     def test_behind_64_events_it_is_read_at_once(self) -> None:
@@ -161,7 +158,7 @@ class Holes(ReaderCase):
         self.started()
         self.reader.start()
         self.calls.answer("events", self.log(5, 9, page=3))
-        self.assertEqual(self.calls.waiting[0][1], (1, 7, PAGE))
+        self.assertEqual(self.calls.waiting[0][1], (1, 7, PAGE, {1}))
         self.calls.answer("events", self.log(8, 9))
         self.assertEqual((self.session.seen, self.calls.waiting), ([f"e{n}" for n in range(5, 10)], []))
 
@@ -239,8 +236,8 @@ class LateSessions(ReaderCase):
 
     def test_a_late_session_gets_what_it_lacks_page_by_page(self) -> None:
         self.late()
-        self.assertEqual(self.calls.answer("events", self.log(2, 4, page=2)), (1, 1, PAGE))
-        self.assertEqual(self.calls.answer("events", self.log(4, 4)), (1, 3, PAGE))
+        self.assertEqual(self.calls.answer("events", self.log(2, 4, page=2)), (1, 1, PAGE, [1]))
+        self.assertEqual(self.calls.answer("events", self.log(4, 4)), (1, 3, PAGE, [1]))
         self.feed.offer([message(5)])
         self.assertEqual(self.session.seen, ["e2", "e3", "e4", "e5"])
 
@@ -285,7 +282,9 @@ class LateSessions(ReaderCase):
 
     def test_one_who_was_removed_in_what_it_lacks_is_let_go(self) -> None:
         self.late()
-        self.calls.answer("events", (Head(4, False, False), [change(2, removed=[1]), message(3), message(4)]))
+        self.calls.answer(
+            "events", Page(Head(4, 0, False), [change(2, removed=[1]), message(3), message(4)], frozenset())
+        )
         self.assertEqual((self.session.seen, len(self.feed), self.calls.waiting), (["e2"], 0, []))
 
     def test_a_bug_of_ours_does_not_forget_him(self) -> None:
@@ -310,23 +309,23 @@ class LostPositions(ReaderCase):
         self.assertEqual((len(self.feed), self.feed.position), (0, None))
 
     def test_a_log_that_was_trimmed_beyond_the_position_closes_all_with_1001(self) -> None:
-        self.lost((Head(9, False, False), [message(8), message(9)]))
+        self.lost(Page(Head(9, 0, False), [message(8), message(9)], frozenset()))
 
     def test_a_log_that_is_empty_before_its_head_closes_all_with_1001(self) -> None:
-        self.lost((Head(9, False, False), []))
+        self.lost(Page(Head(9, 0, False), [], frozenset()))
 
     def test_a_head_before_the_position_closes_all_with_1001(self) -> None:
-        self.lost((Head(3, False, False), []))
+        self.lost(Page(Head(3, 0, False), [], frozenset()))
 
     def test_a_deleted_chat_is_told_to_all_as_gone(self) -> None:
         self.started()
         self.reader.start()
-        self.calls.answer("events", (Head(9, False, True), []))
+        self.calls.answer("events", Page(Head(9, 0, True), [], frozenset()))
         self.assertEqual(self.session.frames[0]["d"]["users"], [])
         self.assertEqual((len(self.feed), self.session.codes), (0, []))
 
     def test_a_chat_that_is_yet_to_be_created_is_not_gone(self) -> None:
         self.started(0)
         self.reader.start()
-        self.calls.answer("events", (Head(0, False, True), []))
+        self.calls.answer("events", Page(Head(0, 0, True), [], frozenset()))
         self.assertEqual((len(self.feed), self.session.seen), (1, []))

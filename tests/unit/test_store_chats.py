@@ -79,8 +79,8 @@ class Creating(ChatCase):
         self.assertTrue(changed)
         self.assertEqual((event.kind, event.seq, event.by, event.type), (CREATED, 1, 1, 2))
         self.assertEqual((event.name, event.owner, event.users), ("n", 1, [1, 2, 3]))
-        self.assertEqual(await self.store.chats.head(7, 2), Head(1, True, False))
-        self.assertEqual(await self.store.chats.head(7, 9), Head(1, False, False))
+        self.assertEqual(await self.store.chats.head(7, 2), Head(1, 1, False))
+        self.assertEqual(await self.store.chats.head(7, 9), Head(1, 0, False))
         self.assertEqual(await self.store.chats.handoff(7), {b"u:1": b"1:1", b"u:2": b"1:1", b"u:3": b"1:1"})
 
     async def test_creating_again_answers_the_present_state_and_changes_nothing(self) -> None:
@@ -110,7 +110,7 @@ class Creating(ChatCase):
         change = await self.update(BIG, BIG - 1, remove=[BIG - 1], add=[BIG - 3])
         self.assertEqual((change.event.seq, change.event.users), (BIG, [BIG - 3, BIG - 2, BIG]))
         self.assertEqual((change.event.added, change.event.removed), ([BIG - 3], [BIG - 1]))
-        head, events = await self.store.chats.events(BIG, BIG - 3, 10)
+        head, events, _ = await self.store.chats.events(BIG, BIG - 3, 10)
         self.assertEqual(head.seq, BIG)
         self.assertEqual([e.seq for e in events], [BIG - 2, BIG - 1, BIG])
         self.assertEqual((await self.store.chats.handoff(BIG))[b"u:%d" % (BIG - 1)], b"0:%d" % BIG)
@@ -137,7 +137,7 @@ class Sending(ChatCase):
         await self.group(7, 1, 2)
         reply = await self._mixed([(1, 2, "a"), (9, 2, "b"), (2, 1, "c"), (9, 1, "d"), (2, 2, "e")])
         self.assertEqual(reply[1:], [[2, 1], b"not_found", b"wrong_chat_type", b"not_found", [3, 2]])
-        _, events = await self.store.chats.events(7, 0, 10)
+        _, events, _ = await self.store.chats.events(7, 0, 10)
         self.assertEqual([e.text for e in events], ["", "a", "e"])
 
     async def _mixed(self, drafts: list[tuple[int, int, str]]) -> Any:
@@ -161,7 +161,7 @@ class Sending(ChatCase):
         await self.group(7, 1)
         news = await self.published(self.send(7, 1, *TEXTS, LONGEST))
         self.assertEqual([event[6] for event in news[0][1]], [*TEXTS, LONGEST])
-        _, events = await self.store.chats.events(7, 1, 100)
+        _, events, _ = await self.store.chats.events(7, 1, 100)
         self.assertEqual([event.text for event in events], [*TEXTS, LONGEST])
         for text in (*TEXTS, LONGEST):
             change = await self.edit(1, 1, text)
@@ -182,7 +182,7 @@ class Sending(ChatCase):
         self.assertEqual((await self.edit(1, 1)).event.at, future)
         self.assertEqual((await self.update(7, 1, name="n")).event.at, future)
         self.assertEqual((await self.delete(1, 1)).event.at, future)
-        _, events = await self.store.chats.events(7, 1, 10)
+        _, events, _ = await self.store.chats.events(7, 1, 10)
         self.assertEqual({event.at for event in events}, {future})
 
 
@@ -322,8 +322,8 @@ class Updating(ChatCase):
         self.assertEqual((event.seq, event.users, event.name, event.removed), (4, [], "", [1]))
         self.assertNotIn(b"secret", self.contents())
         self.assertEqual(self.keys(), sorted(map(self.key, ("{c:7}:handoff", "{c:7}:meta"))))
-        self.assertEqual(await self.store.chats.head(7, 1), Head(4, False, True))
-        self.assertEqual(await self.store.chats.events(7, 0, 10), (Head(4, False, True), []))
+        self.assertEqual(await self.store.chats.head(7, 1), Head(4, 0, True))
+        self.assertEqual(await self.store.chats.events(7, 0, 10), (Head(4, 0, True), [], frozenset()))
         self.assertEqual(set((await self.store.chats.handoff(7)).values()), {b"0:3", b"0:4"})
         await self.refused(ErrorCode.NOT_FOUND, self.store.chats.state(7, 1))
         await self.refused(ErrorCode.NOT_FOUND, self.update(7, 1, add=[1]))
@@ -338,34 +338,34 @@ class Reading(ChatCase):
         await self.edit(1, 1, "a2")
         await self.delete(1, 2)
         await self.update(7, 1, add=[3], name="n")
-        head, events = await self.store.chats.events(7, 0, 3)
-        self.assertEqual(head, Head(6, False, False))
+        head, events, _ = await self.store.chats.events(7, 0, 3)
+        self.assertEqual(head, Head(6, 0, False))
         self.assertEqual(
             [(e.kind, e.seq, e.text, e.deleted) for e in events],
             [(CREATED, 1, "", False), (MESSAGE, 2, "a2", False), (MESSAGE, 3, "", True)],
         )
-        self.assertEqual((events[0].users, events[0].name, events[0].added), ([1, 2, 3], "n", []))
-        _, events = await self.store.chats.events(7, 3, 10)
+        self.assertEqual((events[0].users, events[0].name, events[0].added), ([1, 2], "g", []))
+        _, events, _ = await self.store.chats.events(7, 3, 10)
         self.assertEqual(
             [(e.kind, e.seq, e.text, e.by) for e in events],
             [(EDITED, 4, "a2", 1), (DELETED, 5, "", 1), (CHANGED, 6, "", 1)],
         )
-        self.assertEqual((events[2].added, events[2].users), ([3], [1, 2, 3]))
-        self.assertEqual(await self.store.chats.events(7, 6, 10), (head, []))
+        self.assertEqual((events[2].added, events[2].users, events[2].name), ([3], [1, 2, 3], "n"))
+        self.assertEqual(await self.store.chats.events(7, 6, 10), (head, [], frozenset()))
 
     async def test_the_edit_of_a_message_deleted_later_has_no_text(self) -> None:
         await self.group(7, 1)
         await self.send(7, 1, "a")
         await self.edit(1, 1, "a2")
         await self.delete(1, 1)
-        _, events = await self.store.chats.events(7, 2, 10)
+        _, events, _ = await self.store.chats.events(7, 2, 10)
         self.assertEqual(
             [(e.kind, e.text, e.deleted) for e in events], [(EDITED, "", True), (DELETED, "", True)]
         )
 
     async def test_a_chat_that_never_was_has_no_head_and_no_events(self) -> None:
-        self.assertEqual(await self.store.chats.head(7, 1), Head(0, False, False))
-        self.assertEqual(await self.store.chats.events(7, 0, 10), (Head(0, False, True), []))
+        self.assertEqual(await self.store.chats.head(7, 1), Head(0, 0, False))
+        self.assertEqual(await self.store.chats.events(7, 0, 10), (Head(0, 0, True), [], frozenset()))
 
     async def test_the_state_is_for_members(self) -> None:
         await self.group(7, 1, 2)
@@ -383,10 +383,10 @@ class Trimming(ChatCase):
         await self.group(7, 1)
         for _ in range(10):
             await self.send(7, 1, *map(str, range(50)))
-        _, events = await self.store.chats.events(7, 0, 1000)
+        _, events, _ = await self.store.chats.events(7, 0, 1000)
         seqs = [event.seq for event in events]
         self.assertEqual(seqs, list(range(seqs[0], 502)))
         self.assertTrue(100 <= len(seqs) <= 200, len(seqs))
-        _, events = await self.store.chats.events(7, 400, 1000)
+        _, events, _ = await self.store.chats.events(7, 400, 1000)
         self.assertEqual([event.seq for event in events], list(range(401, 502)))
         self.assertEqual(self.outside.hlen(self.key("{c:7}:messages")), 500)

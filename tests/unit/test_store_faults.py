@@ -178,7 +178,7 @@ class LostScripts(FaultCase):
             self.outside.script_flush()
             results.append(gatherResults([self._sent(str(n)), self._sent(f"{n}b")]))
             await results[-1]
-        _, events = await self.store.chats.events(7, 3, 1000)
+        _, events, _ = await self.store.chats.events(7, 3, 1000)
         self.assertEqual([e.seq for e in events], list(range(4, 104)))
         self.assertEqual([e.message_id for e in events], list(range(3, 103)))
 

@@ -92,7 +92,7 @@ class TwoLinks(StoreCase):
             send(2)
             await gatherResults(running)
             await self.update(7, 1, add=[2])
-        _, events = await self.store.chats.events(7, 1, 1000)
+        _, events, _ = await self.store.chats.events(7, 1, 1000)
         member, taken = True, 0
         for event in events:
             if event.kind == CHANGED:

@@ -28,6 +28,7 @@ import sys
 from twisted.application.service import Application, Service
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import deferLater
 from chatsrv.exit import fail, install_signals
 
 class Trivial(Service):
@@ -191,12 +192,13 @@ class EndingTests(_ProcessCase):
             process.send_signal(number)
             self.assertEqual(self.ending(process), (0, ["drain", "stop"], ""))
 
-    def test_a_second_signal_does_not_wait_for_the_drain(self):
-        process = self.start(drain="Deferred()")
+    def test_further_signals_change_nothing(self):
+        process = self.start(drain="deferLater(reactor, 0.2)")
         self.assertEqual(process.stdout.readline(), "ready\n")
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.stdout.readline(), "drain\n")
-        process.send_signal(signal.SIGTERM)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            process.send_signal(number)
         self.assertEqual(self.ending(process), (0, ["stop"], ""))
 
     def test_what_never_ends_is_abandoned_at_the_deadline(self):

@@ -1,5 +1,6 @@
 -- Shared by the scripts of a chat. meta: type, name, owner, created, seq (head of the event log), last (head
--- of the messages), clock, gone. members: user -> seq at which it joined. log: stream, id = seq.
+-- of the messages), clock, gone. members: user -> seq at which it joined. log: stream, id = seq. messages: id ->
+-- {author, sent_at, text (false: deleted), edited or deleted at, by the event (0: as sent), by}.
 local CREATED, CHANGED, MESSAGE, EDITED, DELETED = 1, 2, 3, 6, 7
 
 -- The chat if it lives and `user` is a member, else nil.

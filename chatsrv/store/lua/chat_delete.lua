@@ -8,7 +8,7 @@ local chat = chat_of(KEYS[1], KEYS[2], ARGV[4])
 if not chat then return 'not_found' end
 local record = redis.call('HGET', KEYS[3], ARGV[5])
 if not record then return 'not_found' end
-local author, sent_at, text, edited_at, deleter = unpack(cmsgpack.unpack(record))
+local author, sent_at, text, edited_at, _, deleter = unpack(cmsgpack.unpack(record))
 local caller, message = tonumber(ARGV[4]), tonumber(ARGV[5])
 if author ~= caller and (chat.type ~= 2 or chat.owner ~= caller) then return 'forbidden' end
 if not text then
@@ -16,7 +16,7 @@ if not text then
 end
 local at, seq = tick(chat), chat.seq + 1
 redis.call('HSET', KEYS[1], 'seq', int(seq), 'clock', int(at))
-redis.call('HSET', KEYS[3], ARGV[5], cmsgpack.pack({author, sent_at, false, at, caller}))
+redis.call('HSET', KEYS[3], ARGV[5], cmsgpack.pack({author, sent_at, false, at, seq, caller}))
 append(KEYS[4], ARGV[3], seq, {DELETED, message, caller})
 local event = {DELETED, seq, at, caller, chat.type, message, '', author}
 redis.call('PUBLISH', ARGV[1], cmsgpack.pack({ARGV[2], {event}}))

@@ -17,7 +17,7 @@ if text == ARGV[6] then
 end
 local at, seq = tick(chat), chat.seq + 1
 redis.call('HSET', KEYS[1], 'seq', int(seq), 'clock', int(at))
-redis.call('HSET', KEYS[3], ARGV[5], cmsgpack.pack({author, sent_at, ARGV[6], at}))
+redis.call('HSET', KEYS[3], ARGV[5], cmsgpack.pack({author, sent_at, ARGV[6], at, seq}))
 append(KEYS[4], ARGV[3], seq, {EDITED, message})
 local event = {EDITED, seq, at, author, chat.type, message, ARGV[6], author}
 redis.call('PUBLISH', ARGV[1], cmsgpack.pack({ARGV[2], {event}}))

@@ -27,7 +27,7 @@ end
 if #batch == 0 then return results end
 redis.call('HSET', KEYS[1], 'seq', int(seq), 'last', int(last), 'clock', int(at))
 for _, event in ipairs(batch) do
-  redis.call('HSET', KEYS[3], int(event[6]), cmsgpack.pack({event[4], at, event[7], 0}))
+  redis.call('HSET', KEYS[3], int(event[6]), cmsgpack.pack({event[4], at, event[7], 0, 0}))
   append(KEYS[4], ARGV[3], event[2], {MESSAGE, event[6]})
 end
 redis.call('PUBLISH', ARGV[1], cmsgpack.pack({ARGV[2], batch}))
