@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 CHECKED := chatsrv twisted tests bench docs setup.py
 # What both runners can run; trial skips plain pytest functions, and packaging is slow enough once.
-TRIAL_SUITES := tests.unit tests.acceptance
+TRIAL_SUITES := tests.unit tests.acceptance \
+	$(filter-out tests.integration.test_packaging,$(subst /,.,$(basename $(wildcard tests/integration/test_*.py))))
 
 export PYTHON
 

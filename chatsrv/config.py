@@ -21,7 +21,16 @@ import msgspec
 
 from chatsrv.settings import Settings
 
-__all__ = ["ConfigError", "Settings", "connection_limit", "default", "load_settings", "names", "with_backlog"]
+__all__ = [
+    "ConfigError",
+    "Settings",
+    "connection_limit",
+    "default",
+    "load_settings",
+    "names",
+    "tcp_address",
+    "with_backlog",
+]
 
 _PREFIX = "CHATSRV_"
 _TYPES: Mapping[str, Any] = {
@@ -94,6 +103,13 @@ def with_backlog(endpoint: str) -> str:
     kind, *arguments = re.split(r"(?<!\\):", endpoint)
     named = all("=" in argument and not argument.startswith("backlog=") for argument in arguments[1:])
     return f"{endpoint}:backlog={_BACKLOG}" if kind in {"tcp", "tcp6", "ssl", "unix"} and named else endpoint
+
+
+def tcp_address(endpoint: str) -> tuple[str, int] | None:
+    """Interface (empty: all) and port of a ``tcp:`` endpoint string; None for another kind."""
+    port = re.match(r"tcp:(?:port=)?(\d+)", endpoint)
+    interface = re.search(r":interface=([^:]+)", endpoint)
+    return (interface[1] if interface else "", int(port[1])) if port else None
 
 
 def connection_limit(settings: Settings) -> int:

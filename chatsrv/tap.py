@@ -16,6 +16,7 @@ from twisted.python import usage
 from chatsrv._version import __version__
 from chatsrv.auth.keys import load_key
 from chatsrv.config import ConfigError, Settings, load_settings
+from chatsrv.preflight import preflight
 
 
 class Options(usage.Options):
@@ -76,6 +77,7 @@ def _check(settings: Settings) -> None:
         load_key(settings, create=False)
     for endpoint in settings.listen:
         _check_endpoint(endpoint)
+    preflight(settings)
 
 
 def _check_endpoint(endpoint: str) -> None:

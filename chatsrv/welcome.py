@@ -19,23 +19,28 @@ from chatsrv.config import Settings, default
 
 def welcome(settings: Settings, ports: Sequence[IListeningPort], store: str, *, signs: bool) -> Iterator[str]:
     """The lines. ``store`` says which Redis it is; ``signs``: tokens can be made with the key at hand."""
-    for port in ports:
-        yield f"listening on {_url(port)}"
+    urls = [_url(endpoint, port) for endpoint, port in zip(settings.listen, ports, strict=True)]
+    for url, port in zip(urls, ports, strict=True):
+        yield f"listening on {url or port.getHost()}"
     yield f"everything is stored in {store}"
     if signs:
         command, options = _command(), _options(settings)
         yield f"a token for user 1:       {command} token 1{options}"
-        url = f" --url {_url(ports[0])}" if settings.listen != default("listen") else ""
-        yield f"chat as user 1 from here: {command} connect 1{options}{url}"
+        reachable = next(filter(None, urls), "")
+        if reachable:
+            there = f" --url {reachable}" if settings.listen != default("listen") else ""
+            yield f"chat as user 1 from here: {command} connect 1{options}{there}"
 
 
-def _url(port: IListeningPort) -> str:
+def _url(endpoint: str, port: IListeningPort) -> str:
+    """Where a client on this machine connects; empty for a Unix socket."""
     address = port.getHost()
+    scheme = "wss" if endpoint.startswith(("ssl:", "tls:")) else "ws"
     if isinstance(address, IPv4Address):
-        return f"ws://{address.host}:{address.port}/ws"
+        return f"{scheme}://{'127.0.0.1' if address.host == '0.0.0.0' else address.host}:{address.port}/ws"
     if isinstance(address, IPv6Address):
-        return f"ws://[{address.host}]:{address.port}/ws"
-    return str(address)
+        return f"{scheme}://[{'::1' if address.host == '::' else address.host}]:{address.port}/ws"
+    return ""
 
 
 def _command() -> str:

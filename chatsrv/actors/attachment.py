@@ -35,6 +35,7 @@ class Attachment:
         "replies",
         "subscriber",
         "withhold",
+        "withhold_until",
     )
 
     def __init__(self, subscriber: Subscriber, position: int) -> None:
@@ -46,9 +47,8 @@ class Attachment:
         self.rejoins: list[int] = []  # he is added again by these, after removals still to be delivered
         self.late = False  # what it lacks is being read from the log
         self.detached = False
-        self.withhold: Callable[[ChatEvent], bytes] | None = (
-            None  # he is no member now: no text of a later time
-        )
+        self.withhold: Callable[[ChatEvent], bytes] | None = None
+        self.withhold_until = 0  # he was no member at this head: before it, he gets no text of a later time
 
     def take(self, event: ChatEvent, frame: bytes) -> None:
         """Apart: the feed delivers an event."""
@@ -67,7 +67,8 @@ class Attachment:
         if reply is not None:
             reply(event)
         elif event.kind < MESSAGE or event.by != subscriber.user_id or subscriber.profile is Profile.FULL:
-            subscriber.deliver(self.withhold(event) if self.withhold and event.rewritten else frame)
+            hidden = self.withhold is not None and event.rewritten and event.seq <= self.withhold_until
+            subscriber.deliver(self.withhold(event) if self.withhold and hidden else frame)
         if event.removed and subscriber.user_id in event.removed:
             self.part(event.seq)
 
@@ -76,7 +77,6 @@ class Attachment:
         self.rejoins = [since for since in self.rejoins if since > seq]
         if self.rejoins:
             self.position = min(self.rejoins) - 1
-            self.withhold = None
         else:
             self.detached = True
 

@@ -164,6 +164,7 @@ class ChatActor(Actor):
         """The others see the event at once; the asker's later frames of this chat wait behind his reply."""
         origin = envelope.origin
         operation = self._node.next_operation()
+        await self._attach(origin)
         feed, attached = self.feed, self.feed.attached(origin)
         if attached:
             feed.hold(origin)
@@ -172,7 +173,6 @@ class ChatActor(Actor):
                 f"c:{self.chat_id}",
                 operation,
                 lambda: self._commit_update(origin, command, operation),
-                deadline_s=self.registry.deadline_s,
             )
             self._finish(envelope, change)
         except Unavailable:
@@ -183,9 +183,7 @@ class ChatActor(Actor):
                 feed.release(origin)
 
     async def _commit_update(self, origin: Any, command: UpdateChat, operation: str) -> Changed:
-        users, limit = self._node.store.users, self._node.options.chats
-        counts = await together(self._node.store.link, [users.counts(user) for user in command.add_users])
-        room = all(count.chats < limit for count in counts)
+        room = await self._have_room(origin.user_id, command.add_users)
         change = await self._node.store.chats.update(
             self.chat_id,
             origin.user_id,
@@ -200,6 +198,17 @@ class ChatActor(Actor):
         if change.changed:
             self._deliver([change.event])
         return change
+
+    async def _have_room(self, caller: int, users: list[int]) -> bool:
+        """Whether those who would be new may be in one more chat; looked up only if the group can take them."""
+        if not users:
+            return True
+        store, options = self._node.store, self._node.options
+        members, outsiders = await store.chats.outsiders(self.chat_id, caller, users)
+        if members + len(outsiders) > options.limits.members:
+            return True  # the script refuses, in its order
+        counts = await together(store.link, [store.users.counts(user) for user in outsiders])
+        return all(count.chats < options.chats for count in counts)
 
     # Answers
 
@@ -228,12 +237,18 @@ class ChatActor(Actor):
 
     async def _attach_and_answer(self, origin: Any, event: ChatEvent, reply: Reply) -> None:
         """He was added so lately that his own log did not attach him yet: the events since then come first."""
-        head = await self.store_head(origin.user_id)
-        if head.since:
-            self.feed.attach(origin, head.since)
-            self.listen()
+        await self._attach(origin)
         if not self.feed.expect(origin, event.seq, reply):
             reply(event)
+
+    async def _attach(self, origin: Any) -> None:
+        """If he is a member and not attached: from the event on that added him."""
+        if self.feed.attached(origin):
+            return
+        head = await self.store_head(origin.user_id)
+        if head.since and not self.feed.attached(origin):
+            self.feed.attach(origin, head.since)
+            self.listen()
 
     def answer_creation(self, envelope: Envelope, event: ChatEvent) -> None:
         """The chat was created for this request: its 14/1 is the reply."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatsrv.actors.rendering import chat_result
-from chatsrv.actors.waiting import together
+from chatsrv.actors.waiting import together, within
 from chatsrv.kernel import Envelope
 from chatsrv.store.chats import Changed
 from chatsrv.store.events import CREATED, ChatEvent
@@ -47,9 +47,7 @@ async def _create_group(user: UserActor, envelope: Envelope, others: list[int], 
         return change
 
     try:
-        change = await node.handoffs.carry_out(
-            f"c:{chat_id}", operation, create, deadline_s=node.options.request_timeout_s
-        )
+        change = await node.handoffs.carry_out(f"c:{chat_id}", operation, create)
         chat.answer_creation(envelope, change.event)
     finally:
         chat.feed.release(session)
@@ -70,9 +68,7 @@ async def _open_private(user: UserActor, envelope: Envelope, other: int) -> None
         return chat_id or await node.store.pairs.open_chat(caller, other, candidate, operation)
 
     try:
-        chat_id = await node.handoffs.carry_out(
-            f"p:{low}:{high}", operation, open_chat, deadline_s=node.options.request_timeout_s
-        )
+        chat_id = await node.handoffs.carry_out(f"p:{low}:{high}", operation, open_chat)
         await node.handoffs.deliver(f"c:{chat_id}")
         if chat_id == candidate:
             chat = node.chats.get(chat_id)
@@ -108,8 +104,7 @@ async def _answer_with_state(user: UserActor, envelope: Envelope, chat_id: int) 
 async def _check_room(user: UserActor, others: list[int]) -> None:
     """Everybody concerned may be in one more chat."""
     users = user.node.store.users
-    counts = await together(
-        user.node.store.link, [users.counts(someone) for someone in (user.user_id, *others)]
-    )
+    counting = together(user.node.store.link, [users.counts(someone) for someone in (user.user_id, *others)])
+    counts = await within(user.node.clock, user.node.options.request_timeout_s, counting)
     if any(count.chats >= user.node.options.chats for count in counts):
         raise Refused(ErrorCode.LIMIT_REACHED, "user_ids")

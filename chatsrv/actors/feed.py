@@ -107,15 +107,15 @@ class Feed:
         attachment.replies[seq] = reply
         return True
 
-    def estrange(self, users: Collection[int]) -> None:
-        """They are members no more, though the event that says so is yet to be delivered: no text that was
-        written after it may reach them, and what the log gives may be one."""
+    def estrange(self, users: Collection[int], head: int) -> None:
+        """At ``head`` they are members no more, though the event that says so may be yet to be delivered: no
+        text that was written after it may reach them, and what the log gives may be one."""
         for subscriber, attachment in list(self._attached.items()) if users else ():
             if subscriber.user_id in users:
                 if self._in_step.pop(subscriber, None) is not None:
                     attachment.position = self.position or 0
                     self._apart[subscriber] = attachment
-                attachment.withhold = self._withheld
+                attachment.withhold, attachment.withhold_until = self._withheld, head
 
     def _withheld(self, event: ChatEvent) -> bytes:
         hidden = msgspec.structs.replace(event, text="", deleted=True)
@@ -174,7 +174,7 @@ class Feed:
         attachment.flush()
         if attachment.detached:
             self.detach(attachment.subscriber)
-        elif attachment.position == self.position and attachment.withhold is None:
+        elif attachment.position == self.position >= attachment.withhold_until:
             del self._apart[attachment.subscriber]
             self._in_step[attachment.subscriber] = attachment
 

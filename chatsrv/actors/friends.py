@@ -127,9 +127,7 @@ async def _carry_out(
     user.asking.append(asking)
     low, high = sorted((user.user_id, other))
     try:
-        done = await node.handoffs.carry_out(
-            f"p:{low}:{high}", operation, lambda: change(operation), deadline_s=node.options.request_timeout_s
-        )
+        done = await node.handoffs.carry_out(f"p:{low}:{high}", operation, lambda: change(operation))
     except Exception as error:
         user.asking = [each for each in user.asking if each is not asking]
         asking.fail(error)

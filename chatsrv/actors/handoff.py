@@ -33,10 +33,11 @@ class Handoffs:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, store: Store, channels: Channels) -> None:
+    def __init__(self, clock: IReactorTime, store: Store, channels: Channels, *, deadline_s: float) -> None:
         self._clock = clock
         self._store = store
         self._channels = channels
+        self._deadline_s = deadline_s
         self._sweep = LoopingCall(self._swept)
         self._sweep.clock = clock
 
@@ -47,10 +48,11 @@ class Handoffs:
         if self._sweep.running:
             self._sweep.stop()
 
-    async def carry_out(
-        self, entity: str, operation: str, change: Callable[[], Awaitable[T]], *, deadline_s: float
-    ) -> T:
+    async def carry_out(self, entity: str, operation: str, change: Callable[[], Awaitable[T]]) -> T:
         """Make the change and tell every side; `Unavailable` when that is not done in time (it will be, later)."""
+        return await within(self._clock, self._deadline_s, self._carry_out(entity, operation, change))
+
+    async def _carry_out(self, entity: str, operation: str, change: Callable[[], Awaitable[T]]) -> T:
         member = f"{entity}|{operation}"
         await self._store.pending.add(member)
         try:
@@ -58,7 +60,7 @@ class Handoffs:
         except Refused:
             self._forget(member)
             raise
-        await within(self._clock, deadline_s, self.deliver(entity))
+        await self.deliver(entity)
         self._forget(member)
         return result
 

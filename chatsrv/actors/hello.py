@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
-from chatsrv.actors.waiting import together
+from chatsrv.actors.waiting import together, within
 from chatsrv.kernel import Envelope
 from chatsrv.redis import Unavailable
 from chatsrv.store.chats import Head
@@ -41,7 +41,8 @@ async def join(user: UserActor, envelope: Envelope, command: Join) -> None:
     for chat in chats:
         chat.feed.hold(session)
     try:
-        heads = await together(node.store.link, [_head(chat, user.user_id) for chat in chats])
+        reading = together(node.store.link, [_head(chat, user.user_id) for chat in chats])
+        heads = await within(node.clock, node.options.request_timeout_s, reading)
     except Unavailable:
         for chat in chats:
             chat.feed.detach(session)

@@ -6,7 +6,7 @@ publishes the user's id, for whoever watches him. What failed is put right at th
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -23,7 +23,10 @@ TOGETHER = 500
 
 
 class Lease:
-    """``name`` is ``<node>.<generation>``: a node that finds its lease gone takes out another one."""
+    """``name`` is ``<node>.<generation>``: a node that finds its lease gone takes out another one.
+
+    ``renewed`` is called at each renewal: the store takes writes.
+    """
 
     log = Logger()
 
@@ -37,6 +40,7 @@ class Lease:
         length_s: float,
         renew_s: float,
         grace_s: float,
+        renewed: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = f"{node_id}.0"
         self._node_id = node_id
@@ -46,6 +50,7 @@ class Lease:
         self._length_ms = int(length_s * 1000)
         self._renew_s = renew_s
         self._grace_s = grace_s
+        self._renewed = renewed
         self._generation = 0
         self._listed: set[int] = set()
         self._leaving: dict[int, IDelayedCall] = {}
@@ -107,6 +112,7 @@ class Lease:
             self.name = f"{self._node_id}.{self._generation}"
             self._astray = True
             await self._store.leases.renew(self.name, self._length_ms, new=True)
+        self._renewed()
         if self._astray:
             try:
                 await self._relist()

@@ -131,7 +131,9 @@ class LogReader:
             if head.seq < position or (head.seq > position and not complete):
                 self._resynchronise()
                 return
-            feed.estrange(strangers)
+            if not users.issuperset(subscriber.user_id for subscriber in feed.subscribers()):
+                continue  # somebody was attached meanwhile, of whom this answer says nothing
+            feed.estrange(strangers, head.seq)
             feed.offer(events)
             if not events or events[-1].seq >= head.seq:
                 return
@@ -161,7 +163,7 @@ class LogReader:
                 attachment.subscriber.close(CloseCode.GOING_AWAY)
                 feed.detach(attachment.subscriber)
             else:
-                feed.estrange(strangers)
+                feed.estrange(strangers, head.seq)
                 feed.caught_up(attachment, events)
 
     def _resynchronise(self) -> None:

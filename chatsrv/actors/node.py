@@ -58,7 +58,7 @@ class Node:
             "deadline_s": options.request_timeout_s,
             "idle_s": options.passivate_after_s,
         }
-        self.handoffs = Handoffs(clock, store, channels)
+        self.handoffs = Handoffs(clock, store, channels, deadline_s=options.request_timeout_s)
         self.sessions = UserSessions(self)
         self.lease = Lease(
             self.id,
@@ -68,6 +68,7 @@ class Node:
             length_s=options.lease_s,
             renew_s=options.lease_renew_s,
             grace_s=options.presence_grace_s,
+            renewed=self.sessions.repair,
         )
         self.presence = Presence(clock, store, bus, channels.presence, interval_s=options.status_interval_s)
         self._reaper = Reaper(

@@ -49,8 +49,9 @@ class UserSessions:
         self._take_off([user_id])
 
     def repair(self) -> None:
-        """The store is back."""
-        self._take_off(list(self._ended))
+        """The store is back, or takes writes again."""
+        if self._ended:
+            self._take_off(list(self._ended))
 
     def _take_off(self, users: list[int]) -> None:
         done = Deferred.fromCoroutine(together(self._node.store.link, map(self._take_off_user, users)))

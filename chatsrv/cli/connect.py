@@ -6,13 +6,12 @@ Called by ``cli.main``; becomes ``python -m chatsrv.client``, with the token in 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from chatsrv.cli.token import token
-from chatsrv.config import load_settings
+from chatsrv.config import load_settings, tcp_address
 
 
 def connect(user_id: str, url: str | None, options: Mapping[str, Any]) -> NoReturn:
@@ -24,9 +23,7 @@ def connect(user_id: str, url: str | None, options: Mapping[str, Any]) -> NoRetu
 
 def _url(endpoints: Sequence[str]) -> str:
     """Where the first TCP endpoint of the settings listens."""
-    for endpoint in endpoints:
-        port = re.match(r"tcp:(?:port=)?(\d+)", endpoint)
-        if port:
-            host = re.search(r"interface=([^:]+)", endpoint)
-            return f"ws://{host[1] if host else '127.0.0.1'}:{port[1]}/ws"
+    for address in filter(None, map(tcp_address, endpoints)):
+        host = address[0] if address[0] not in ("", "0.0.0.0") else "127.0.0.1"
+        return f"ws://{host}:{address[1]}/ws"
     return "ws://127.0.0.1:8080/ws"

@@ -17,14 +17,15 @@ class TokenBucket:
         self._tokens = float(burst)
         self._at = now
 
-    def take(self, now: float) -> int:
-        """Take one token: 0, or the milliseconds after which there will be one."""
+    def take(self, now: float, cost: int = 1) -> int:
+        """Take ``cost`` tokens (at most all there can be): 0, or the milliseconds after which there will be."""
+        cost = min(cost, self._burst)
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
-        if self._tokens >= 1:
-            self._tokens -= 1
+        if self._tokens >= cost:
+            self._tokens -= cost
             return 0
-        return math.ceil((1 - self._tokens) / self._rate * 1000) or 1
+        return math.ceil((cost - self._tokens) / self._rate * 1000) or 1
 
 
 class Tally:

@@ -150,7 +150,7 @@ class Session:
             if fault.code in _OWN_FAULT and self._garbage.too_much(self._node.clock.seconds()):
                 self.close(CloseCode.POLICY)
             return
-        wait_ms = self._bucket.take(self._node.clock.seconds())
+        wait_ms = self._bucket.take(self._node.clock.seconds(), incoming.request.cost)
         if wait_ms:
             self._limit_rate(incoming, wait_ms)
             return

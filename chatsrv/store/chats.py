@@ -135,6 +135,12 @@ class ChatStore(Repository):
         args = (channel, operation, self._log_events, caller, members, rename, name or "")
         return _changed(await self._run("chat_update", keys, *args, len(add), *add, *remove))
 
+    async def outsiders(self, chat_id: int, caller: int, users: Sequence[int]) -> tuple[int, list[int]]:
+        """How many members there are, and who of ``users`` is none; `Refused` when the caller is none."""
+        keys = self._keys.chat(chat_id, "meta", "members")
+        count, outsiders = await self._run("chat_outsiders", keys, caller, *users)
+        return count, outsiders
+
     async def head(self, chat_id: int, user_id: int = 0) -> Head:
         """Where the chat stands, and since when ``user_id`` is a member, at one moment."""
         seq, since, gone = await self._run("chat_head", self._keys.chat(chat_id, "meta", "members"), user_id)

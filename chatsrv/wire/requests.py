@@ -21,6 +21,9 @@ Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 PRIVATE, GROUP = 1, 2
 ACCEPT, DENY = 1, 2
 
+#: So many user ids in a request count as one request more.
+IDS_PER_REQUEST = 10
+
 
 class Request(msgspec.Struct, frozen=True, gc=False):
     """What all requests share: ``op`` and ``t`` of the frame, and the check beyond types."""
@@ -30,6 +33,11 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 
     def check(self, limits: Limits, caller: int) -> None:
         """Raise `Refused` (``bad_request`` or ``too_large``) if a member is out of range."""
+
+    @property
+    def cost(self) -> int:
+        """How many requests it counts for in the rate: long lists make much work."""
+        return 1
 
 
 class SendMessage(Request, frozen=True, gc=False):
@@ -85,6 +93,10 @@ class CreateChat(Request, frozen=True):
         if self.type == PRIVATE and len(self.others(caller)) != 1:
             raise Refused(ErrorCode.BAD_REQUEST, "user_ids")
 
+    @property
+    def cost(self) -> int:
+        return 1 + len(self.user_ids) // IDS_PER_REQUEST
+
     def others(self, caller: int) -> list[int]:
         """The users named beside the caller, each once, in ascending order."""
         return sorted(set(self.user_ids) - {caller})
@@ -106,6 +118,10 @@ class UpdateChat(Request, frozen=True):
             check_name(self.chat, limits)
         if not set(self.add_users).isdisjoint(self.remove_users):
             raise Refused(ErrorCode.BAD_REQUEST, "remove_users")
+
+    @property
+    def cost(self) -> int:
+        return 1 + (len(self.add_users) + len(self.remove_users)) // IDS_PER_REQUEST
 
 
 class AddFriend(Request, frozen=True, gc=False):

@@ -60,3 +60,15 @@ class LimitsOfFriends(ChatCase):
         await alice.call(16, 2, user_id=3, type=2)
         await carol.expect(17, 2, type=2)
         self.assertEqual((await self.user(1)).hello.friend_ids, [2])
+
+
+class LongLists(ChatCase):
+    settings = {"requests_per_s": 1, "burst": 30}
+
+    async def test_long_lists_count_for_more_than_one_request(self):
+        alice = await self.user(1)
+        await alice.call(13, 1, user_ids=list(range(2, 252)), type=2)
+        error = await alice.refused(13, 1, user_ids=list(range(2, 252)), type=2)
+        self.assertEqual(error.code.code, "rate_limited")
+        self.assertGreater(error.retry_after_ms, 15_000)
+        await alice.call(13, 1, user_ids=[2, 3], type=2)

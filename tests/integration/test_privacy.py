@@ -409,6 +409,7 @@ class CameBack(DeafCase):
             await self.here.settle()
 
         after_command(self.there, "chat_events", come_back)
+        self.there.chats.get(self.chat_id).repair()
         await self.hear_again()
         del self.there.own_link.run
         for bob in self.bobs:

@@ -195,12 +195,6 @@ class NobodyElseThere(UnattachedCase):
     async def test_removed_meanwhile_his_change_is_answered(self) -> None:
         await self.check_removed_meanwhile("chat_update")
 
-    async def test_removed_meanwhile_nothing_comes_twice_when_his_log_catches_up(self) -> None:
-        await self.removed_meanwhile("chat_send", self.command("chat_send"))
-        await self.catch_up()
-        seqs = [seq for seq, *_ in self.got(self.bob)]
-        self.assertEqual(seqs, sorted(set(seqs)))
-
     async def test_attached_while_his_change_is_handed_over_he_gets_it_once(self) -> None:
         """The others of his node see the change before he is answered; he himself must not."""
 
@@ -251,10 +245,10 @@ class AFeedBehind(NobodyElseThere):
     def ask(self, command: Any) -> Any:
         asked = self.bob.ask(command)
 
-        async def hole_time(_: Any = None) -> None:
-            await self.there.settle()
-            self.there.clock.advance(0.2)
+        async def time_passes() -> None:
+            for _ in range(5):
+                await self.there.settle()
+                self.there.clock.advance(0.2)
 
-        if not asked.called:
-            Deferred.fromCoroutine(hole_time())
+        Deferred.fromCoroutine(time_passes())
         return asked

@@ -22,6 +22,14 @@ class Buckets(TestCase):
         self.assertEqual(bucket.take(0.05), 0)
         self.assertEqual(bucket.take(0.05), 50)
 
+    def test_a_dear_request_takes_more_and_at_most_all_there_can_be(self) -> None:
+        bucket = TokenBucket(20, 100, 0.0)
+        self.assertEqual(bucket.take(0.0, 60), 0)
+        self.assertEqual(bucket.take(0.0, 60), 1_000)
+        self.assertEqual(bucket.take(1.0, 60), 0)
+        self.assertEqual(bucket.take(6.0, 5_000), 0)
+        self.assertEqual(bucket.take(6.0, 5_000), 5_000)
+
     def test_a_refusal_costs_nothing(self) -> None:
         bucket = TokenBucket(10, 1, 0.0)
         bucket.take(0.0)

@@ -38,6 +38,7 @@ WRITES: dict[str, Callable[[FaultCase], Any]] = {
 }
 READS: dict[str, Callable[[FaultCase], Any]] = {
     "chat_events": lambda case: case.store.chats.events(7, 0, 10),
+    "chat_outsiders": lambda case: case.store.chats.outsiders(7, 1, [2, 9]),
     "chat_head": lambda case: case.store.chats.head(7, 1),
     "chat_state": lambda case: case.store.chats.state(7, 1),
     "lease_live": lambda case: case.store.leases.live(),

@@ -184,7 +184,7 @@ class FaultyLink(RedisLink):
     log: list[str]
 
     def arm(self, fail_at: int, *, run_first: bool, for_good: bool) -> None:
-        self.armed, self.count, self.log = True, 0, []
+        self.armed, self.count, self.commands = True, 0, []
         self.fail_at, self.run_first, self.for_good = fail_at, run_first, for_good
 
     def heal(self) -> None:
@@ -199,7 +199,7 @@ class FaultyLink(RedisLink):
             super().send(done, *command)
             return
         self.count += 1
-        self.log.append(str(command[0]))
+        self.commands.append(str(command[0]))
         if self.count == self.fail_at and self.run_first:
             super().send(lambda reply: done(Unavailable("the answer was lost", sent=True)), *command)
         elif self.count == self.fail_at or (self.for_good and self.count > self.fail_at):

@@ -110,6 +110,7 @@ class OptionTests(SynchronousTestCase):
         self.environ = {}
         self.made = []
         self.patch(tap, "load_settings", lambda options: load_settings(options, self.environ))
+        self.patch(tap, "preflight", lambda settings: None)
         self.patch(service, "make_service", self.make_service)
 
     def make_service(self, settings, *, own_process):

@@ -1,0 +1,79 @@
+"""What can be found out before the process becomes a daemon, while there is a terminal and an exit code.
+
+Called by ``tap``. Nothing is made or kept: a lock is tried, a port is bound and let go, an external Redis is
+connected to. Whatever changes between this and the start of the service is found there again, and logged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+
+from chatsrv.config import ConfigError, Settings, tcp_address
+from chatsrv.redis import RedisAddress
+
+CONNECT_TIMEOUT_S = 2.0
+
+
+def preflight(settings: Settings) -> None:
+    """Raise ``ConfigError``, one line, for what will keep the service from starting."""
+    for endpoint in settings.listen:
+        _check_port(endpoint)
+    if settings.redis == "embedded":
+        _check_data_dir(settings.data_dir)
+    else:
+        _check_redis(settings.redis)
+
+
+def _check_port(endpoint: str) -> None:
+    address = tcp_address(endpoint)
+    if address is None or not address[1]:
+        return
+    with contextlib.closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except (OSError, OverflowError) as error:
+            raise ConfigError(
+                f"cannot listen on {endpoint}: {getattr(error, 'strerror', None) or error}; "
+                "free the address, or choose another with --listen"
+            ) from None
+
+
+def _check_data_dir(data_dir: str) -> None:
+    """The embedded Redis of a running service holds the lock."""
+    try:
+        lock = os.open(os.path.join(data_dir, "lock"), os.O_RDWR)
+    except OSError:
+        return  # there is none yet; whether one can be made, the start will tell
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        owner = os.read(lock, 20).decode(errors="replace").strip()
+        raise ConfigError(
+            f"the data directory {data_dir} is in use by the service with process id {owner}: "
+            "stop that one, or choose another directory with --data-dir"
+        ) from None
+    finally:
+        os.close(lock)
+
+
+def _check_redis(url: str) -> None:
+    try:
+        address = RedisAddress.from_url(url)
+    except ValueError as error:
+        raise ConfigError(f"setting redis: {error}") from None
+    try:
+        if address.path is not None:
+            with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
+                probe.settimeout(CONNECT_TIMEOUT_S)
+                probe.connect(address.path)
+        else:
+            socket.create_connection((address.host, address.port), CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ConfigError(
+            f"Redis at {address} is not reachable: {why}; start it, or correct --redis"
+        ) from None
