@@ -106,10 +106,13 @@ def with_backlog(endpoint: str) -> str:
 
 
 def tcp_address(endpoint: str) -> tuple[str, int] | None:
-    """Interface (empty: all) and port of a ``tcp:`` endpoint string; None for another kind."""
-    port = re.match(r"tcp:(?:port=)?(\d+)", endpoint)
-    interface = re.search(r":interface=([^:]+)", endpoint)
-    return (interface[1] if interface else "", int(port[1])) if port else None
+    """Interface (empty: all of IPv4) and port of a ``tcp:`` endpoint string; None for another kind."""
+    kind, *arguments = re.split(r"(?<!\\):", endpoint)
+    named = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    port = named.get("port") or next((argument for argument in arguments if "=" not in argument), "")
+    if kind != "tcp" or not port.isdigit():
+        return None
+    return named.get("interface", "").replace("\\:", ":"), int(port)
 
 
 def connection_limit(settings: Settings) -> int:

@@ -31,7 +31,8 @@ def _check_port(endpoint: str) -> None:
     address = tcp_address(endpoint)
     if address is None or not address[1]:
         return
-    with contextlib.closing(socket.socket()) as probe:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with contextlib.closing(socket.socket(family)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)

@@ -25,5 +25,6 @@ def _url(endpoints: Sequence[str]) -> str:
     """Where the first TCP endpoint of the settings listens."""
     for address in filter(None, map(tcp_address, endpoints)):
         host = address[0] if address[0] not in ("", "0.0.0.0") else "127.0.0.1"
+        host = f"[{host}]" if ":" in host else host
         return f"ws://{host}:{address[1]}/ws"
     return "ws://127.0.0.1:8080/ws"

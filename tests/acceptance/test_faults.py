@@ -89,17 +89,28 @@ class TheEmbeddedStore(FaultCase):
             reply = await user.call(11, 6, chat_id=chat_id, message_id=message_id, message=text)
             self.assertEqual(reply["seq"], head, (message_id, text))
 
+    async def all_replied_is_there(self, load):
+        for user_id in (1, 2, 3, 4):
+            user = await self.user(user_id)
+            own = {n: text for n, (sender, text) in load.replied.items() if sender == user_id}
+            await self.texts_are(user, load.chat_id, own)
+        self.assertNotIn("Traceback", self.node.log)
+
     async def test_after_a_kill_of_the_service_everything_replied_is_there(self):
         load, running = await self.loaded()
         await load.replies(200)
         await self.node.kill()
         await running
         await self.node.start()
-        for user_id in (1, 2, 3, 4):
-            user = await self.user(user_id)
-            own = {n: text for n, (sender, text) in load.replied.items() if sender == user_id}
-            await self.texts_are(user, load.chat_id, own)
-        self.assertNotIn("Traceback", self.node.log)
+        await self.all_replied_is_there(load)
+
+    async def test_after_a_stop_under_load_everything_replied_is_there(self):
+        load, running = await self.loaded()
+        await load.replies(200)
+        self.assertEqual(await self.node.terminate(), 0, self.node.log)
+        await running
+        await self.node.start()
+        await self.all_replied_is_there(load)
 
     async def test_after_a_restart_everything_is_still_there(self):
         alice, bob = await self.users(1, 2)

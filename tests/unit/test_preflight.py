@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from unittest import SkipTest
 
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
@@ -77,7 +78,19 @@ class Preflight(SynchronousTestCase):
     def test_tcp_addresses_of_endpoints(self):
         self.assertEqual(tcp_address("tcp:8080:interface=127.0.0.1"), ("127.0.0.1", 8080))
         self.assertEqual(tcp_address("tcp:port=80:backlog=5"), ("", 80))
+        self.assertEqual(tcp_address("tcp:interface=10.0.0.1:port=81"), ("10.0.0.1", 81))
+        self.assertEqual(tcp_address(r"tcp:82:interface=\:\:1"), ("::1", 82))
         self.assertIsNone(tcp_address("unix:/tmp/x"))
+        self.assertIsNone(tcp_address("tcp:nonsense"))
+
+    def test_ipv6(self):
+        try:
+            taken = socket.create_server(("::1", 0), family=socket.AF_INET6)
+        except OSError as error:
+            raise SkipTest(f"this machine has no IPv6 loopback: {error}") from None
+        self.addCleanup(taken.close)
+        port = taken.getsockname()[1]
+        self.assertIn("Address already in use", self.line(listen=(rf"tcp:{port}:interface=\:\:1",)))
 
 
 class Daemons(SynchronousTestCase):
