@@ -7,7 +7,6 @@ over the bus, and from the log where one is missing. It trusts nothing it rememb
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -15,6 +14,7 @@ from twisted.internet.defer import Deferred
 
 from chatsrv.actors.attachment import Reply
 from chatsrv.actors.feed import Feed
+from chatsrv.actors.group_commit import fits_behind
 from chatsrv.actors.log_reader import LogReader
 from chatsrv.actors.rendering import chat_result
 from chatsrv.actors.waiting import together
@@ -29,9 +29,6 @@ from chatsrv.wire.requests import DeleteMessage, EditMessage, SendMessage, Updat
 
 if TYPE_CHECKING:
     from chatsrv.actors.node import Node
-
-#: One group commit at most.
-BATCH_ITEMS, BATCH_BYTES = 64, 128 * 1024
 
 
 class ChatActor(Actor):
@@ -105,7 +102,7 @@ class ChatActor(Actor):
         return Deferred.fromCoroutine(self._change(envelope, command))
 
     def _send(self, first: Envelope) -> Deferred[None]:
-        batch = [first, *self.mailbox.take_while(_fits_behind(first, self.registry.clock.seconds()))]
+        batch = [first, *self.mailbox.take_while(fits_behind(first, self.registry.clock.seconds()))]
         operation = self._committing = self._node.next_operation()
         drafts = [Draft(e.origin.user_id, e.command.t, e.command.message) for e in batch]
         done: Deferred[None] = Deferred()
@@ -266,22 +263,3 @@ def _reply_to(envelope: Envelope, chat_id: int) -> Reply:
             envelope.answer(chat_result(chat_id, event))
 
     return reply
-
-
-def _fits_behind(first: Envelope, now: float) -> Callable[[Envelope], bool]:
-    """Whether one more send, not overdue by ``now``, fits into the group commit that ``first`` opens."""
-    items, size = 1, _size(first.command.message)
-
-    def fits(envelope: Envelope) -> bool:
-        nonlocal items, size
-        if not isinstance(envelope.command, SendMessage) or now > envelope.deadline:
-            return False
-        items += 1
-        size += _size(envelope.command.message)
-        return items <= BATCH_ITEMS and size <= BATCH_BYTES
-
-    return fits
-
-
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())

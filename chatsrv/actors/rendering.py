@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import UNSET
 
 from chatsrv.actors.subscriber import Result
@@ -41,25 +43,15 @@ def chat_frame(chat_id: int, event: ChatEvent) -> frames.Body:
 
 
 def chat_state(chat_id: int, event: ChatEvent) -> frames.ChatCreated:
-    owner = event.owner or UNSET
-    if event.kind == CREATED:
-        return frames.ChatCreated(
-            chat_id=chat_id,
-            seq=event.seq,
-            type=event.type,
-            chat=event.name,
-            users=event.users,
-            owner_id=owner,
-        )
-    return frames.ChatChanged(
-        chat_id=chat_id,
-        seq=event.seq,
-        type=event.type,
-        chat=event.name,
-        users=event.users,
-        owner_id=owner,
-        by=event.by,
-    )
+    state: dict[str, Any] = {
+        "chat_id": chat_id,
+        "seq": event.seq,
+        "type": event.type,
+        "chat": event.name,
+        "users": event.users,
+        "owner_id": event.owner or UNSET,
+    }
+    return frames.ChatCreated(**state) if event.kind == CREATED else frames.ChatChanged(**state, by=event.by)
 
 
 def chat_gone(chat_id: int, seq: int) -> frames.ChatChanged:

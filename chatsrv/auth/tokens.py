@@ -21,8 +21,8 @@ import jwt
 from jwt.utils import base64url_decode
 
 from chatsrv.auth.keys import VerificationKey
+from chatsrv.wire.requests import MAX_ID
 
-MAX_ID = 2**53 - 1
 _USER_ID = re.compile(r"[1-9][0-9]{0,15}")
 _REFUSED_HEADERS = frozenset({"crit", "jku", "x5u", "jwk"})
 _TYPES = frozenset({"jwt", "at+jwt"})

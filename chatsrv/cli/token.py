@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from chatsrv.auth.keys import load_key
-from chatsrv.auth.tokens import MAX_ID, issue_token
+from chatsrv.auth.tokens import issue_token
 from chatsrv.config import ConfigError, load_settings
+from chatsrv.wire.requests import MAX_ID
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _MAX_TTL_S = 3650 * 86_400

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from chatsrv.auth.tokens import Identity, InvalidToken
-from chatsrv.session.head import Head, Refusal, Refused
+from chatsrv.session.head import Head, HeadRefused, Refusal
 from chatsrv.wire.codes import Profile
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def decide(
     admit: Callable[[], Refusal | None],
     verify: Callable[[str], Identity],
 ) -> Accepted:
-    """Accepts the request or raises :class:`Refused`.
+    """Accepts the request or raises :class:`HeadRefused`.
 
     ``secure``: the connection itself is TLS. ``admit``: whether there is room for one more; asked only when
     the request is well formed and its origin allowed. ``verify``: raises ``InvalidToken``.
@@ -69,9 +69,9 @@ def decide(
     _check_request(head, options)
     key = _check_upgrade(head)
     if not _origin_allowed(head, secure, options.origins):
-        raise Refused(Refusal(403))
+        raise HeadRefused(Refusal(403))
     if (refusal := admit()) is not None:
-        raise Refused(refusal)
+        raise HeadRefused(refusal)
     offered = head.items("sec-websocket-protocol")
     identity = _verified(_token(head, offered, options.url_token), options.token_bytes, verify)
     return Accepted(key, _first_known(offered), identity)
@@ -92,20 +92,20 @@ def _check_request(head: Head, options: ShellOptions) -> None:
         (any(length != "0" for length in head.values("content-length")), 400, ()),
     ):
         if refused:
-            raise Refused(Refusal(status, headers))
+            raise HeadRefused(Refusal(status, headers))
 
 
 def _check_upgrade(head: Head) -> str:
     """That it is a WebSocket request of version 13; returns its key."""
     if not (_names(head, "upgrade", "websocket") and _names(head, "connection", "upgrade")):
-        raise Refused(Refusal(426, _UPGRADE))
+        raise HeadRefused(Refusal(426, _UPGRADE))
     if head.values("sec-websocket-version") != ["13"]:
-        raise Refused(Refusal(426, _WRONG_VERSION))
+        raise HeadRefused(Refusal(426, _WRONG_VERSION))
     keys = head.values("sec-websocket-key")
     if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
-        raise Refused(Refusal(400))
+        raise HeadRefused(Refusal(400))
     if len(head.items("sec-websocket-extensions")) > _EXTENSION_OFFERS:
-        raise Refused(Refusal(400))
+        raise HeadRefused(Refusal(400))
     return keys[0]
 
 
@@ -147,19 +147,19 @@ def _token(head: Head, offered: list[str], url_token: bool) -> str:
         tokens += [value for name, value in parse_qsl(head.query) if name == "token"]
     tokens = [token for token in tokens if token]
     if len(tokens) > 1 or len(authorizations) > 1 or any("," in token for token in tokens):
-        raise Refused(TWO_TOKENS)
+        raise HeadRefused(TWO_TOKENS)
     if not tokens:
-        raise Refused(NO_TOKEN)
+        raise HeadRefused(NO_TOKEN)
     return tokens[0]
 
 
 def _verified(token: str, max_bytes: int, verify: Callable[[str], Identity]) -> Identity:
     if len(token) > max_bytes:
-        raise Refused(BAD_TOKEN)
+        raise HeadRefused(BAD_TOKEN)
     try:
         return verify(token)
     except InvalidToken as error:
-        raise Refused(BAD_TOKEN) from error
+        raise HeadRefused(BAD_TOKEN) from error
 
 
 def _first_known(offered: list[str]) -> str | None:

@@ -55,7 +55,7 @@ class Refusal:
         return f"HTTP/1.1 {self.status} {phrase}\r\n{lines}\r\n{body}".encode("ascii")
 
 
-class Refused(Exception):
+class HeadRefused(Exception):
     """The peer's head cannot be accepted; ``refusal`` is the answer to it."""
 
     def __init__(self, refusal: Refusal) -> None:
@@ -106,15 +106,15 @@ class HeadReader:
         self.collected = bytearray()
 
     def feed(self, data: bytes) -> tuple[Head, bytes] | None:
-        """The head and the bytes behind it as soon as it is whole, None before; raises :class:`Refused`."""
+        """The head and the bytes behind it as soon as it is whole, None before; raises :class:`HeadRefused`."""
         seen = len(self.collected)
         self.collected += data
         if not seen and not _FIRST_BYTE.match(self.collected):
-            raise Refused(Refusal(400))
+            raise HeadRefused(Refusal(400))
         self._refuse_bad_request_line(seen)
         end = self.collected.find(_END, max(0, seen - 3))
         if end + len(_END) > self._max_bytes or (end < 0 and len(self.collected) >= self._max_bytes):
-            raise Refused(Refusal(431))
+            raise HeadRefused(Refusal(431))
         if end < 0:
             return None
         return parse_head(bytes(self.collected[:end]), self._max_lines), bytes(
@@ -128,22 +128,22 @@ class HeadReader:
         end = self.collected.find(b"\n", seen)
         line = self.collected[:end]
         if end >= 0 and not (line.endswith(b"\r") and _REQUEST_LINE.fullmatch(line[:-1])):
-            raise Refused(Refusal(400))
+            raise HeadRefused(Refusal(400))
 
 
 def parse_head(head: bytes, max_lines: int) -> Head:
-    """Parses a head without its blank line; raises :class:`Refused` (400; 431 for too many lines)."""
+    """Parses a head without its blank line; raises :class:`HeadRefused` (400; 431 for too many lines)."""
     first, *lines = head.split(b"\r\n")
     if len(lines) > max_lines:
-        raise Refused(Refusal(431))
+        raise HeadRefused(Refusal(431))
     request = _REQUEST_LINE.fullmatch(first)
     if request is None:
-        raise Refused(Refusal(400))
+        raise HeadRefused(Refusal(400))
     headers: dict[str, list[str]] = {}
     for line in lines:
         field = _FIELD.fullmatch(line)
         if field is None:
-            raise Refused(Refusal(400))
+            raise HeadRefused(Refusal(400))
         value = field[2].rstrip(b" \t").decode("latin-1")
         headers.setdefault(field[1].decode("ascii").lower(), []).append(value)
     return Head(request[1].decode("latin-1"), request[2].decode("ascii"), request[3].decode("ascii"), headers)

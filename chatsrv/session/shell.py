@@ -24,7 +24,7 @@ from chatsrv.auth.tokens import Identity
 from chatsrv.log import Logger
 from chatsrv.session.fastpath import CLOSED, OPEN, Frames
 from chatsrv.session.handshake import PATH, Accepted, decide
-from chatsrv.session.head import HeadReader, Refusal, Refused
+from chatsrv.session.head import HeadReader, HeadRefused, Refusal
 from chatsrv.session.outbox import Outbox
 from chatsrv.wire.codes import CloseCode, Profile
 
@@ -159,7 +159,7 @@ class Shell(Frames):
                 admit=lambda: factory.admission.admit(self.address),
                 verify=factory.verifier.verify,
             )
-        except Refused as refused:
+        except HeadRefused as refused:
             self._refuse(refused.refusal)
         else:
             self._upgrade(accepted, behind)

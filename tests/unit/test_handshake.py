@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import TestCase
 
 from chatsrv.session.handshake import Accepted, decide
-from chatsrv.session.head import Refusal, Refused, parse_head
+from chatsrv.session.head import HeadRefused, Refusal, parse_head
 from chatsrv.session.options import ShellOptions
 from chatsrv.wire.codes import Profile
 from tests.unit.test_shell_kit import Verifier, request
@@ -26,7 +26,7 @@ def judge(
             admit=lambda: busy,
             verify=Verifier().verify,
         )
-    except Refused as refused:
+    except HeadRefused as refused:
         return refused.refusal
 
 

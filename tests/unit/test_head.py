@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import TestCase
 
-from chatsrv.session.head import Head, HeadReader, Refusal, Refused
+from chatsrv.session.head import Head, HeadReader, HeadRefused, Refusal
 from tests.unit.test_shell_kit import request
 
 
@@ -16,7 +16,7 @@ def read(
     for start in range(0, len(data), chunk):
         try:
             parsed = reader.feed(data[start : start + chunk])
-        except Refused as refused:
+        except HeadRefused as refused:
             return refused.refusal.status
         if parsed is not None:
             head, behind = parsed
