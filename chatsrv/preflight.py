@@ -7,12 +7,11 @@ connected to. Whatever changes between this and the start of the service is foun
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import socket
+from pathlib import Path
 
 from chatsrv.config import ConfigError, Settings, tcp_address
-from chatsrv.redis import RedisAddress
+from chatsrv.redis import RedisAddress, StartError, check_free
 
 CONNECT_TIMEOUT_S = 2.0
 
@@ -44,21 +43,10 @@ def _check_port(endpoint: str) -> None:
 
 
 def _check_data_dir(data_dir: str) -> None:
-    """The embedded Redis of a running service holds the lock."""
     try:
-        lock = os.open(os.path.join(data_dir, "lock"), os.O_RDWR)
-    except OSError:
-        return  # there is none yet; whether one can be made, the start will tell
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        owner = os.read(lock, 20).decode(errors="replace").strip()
-        raise ConfigError(
-            f"the data directory {data_dir} is in use by the service with process id {owner}: "
-            "stop that one, or choose another directory with --data-dir"
-        ) from None
-    finally:
-        os.close(lock)
+        check_free(Path(data_dir))
+    except StartError as error:
+        raise ConfigError(f"{error} with --data-dir") from None
 
 
 def _check_redis(url: str) -> None:

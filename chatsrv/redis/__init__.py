@@ -8,6 +8,7 @@ is away. No key and no channel name is known here.
 
 from chatsrv.redis.address import RedisAddress
 from chatsrv.redis.commands import RedisLink
+from chatsrv.redis.datadir import check_free
 from chatsrv.redis.embedded import EmbeddedRedis
 from chatsrv.redis.errors import ReplyError, StartError, Unavailable
 from chatsrv.redis.script import Script
@@ -22,4 +23,5 @@ __all__ = [
     "StartError",
     "SubscriberLink",
     "Unavailable",
+    "check_free",
 ]

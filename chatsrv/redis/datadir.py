@@ -47,14 +47,10 @@ class DataDir:
                 f"the data directory {self.root} cannot be used: {problem.strerror}"
             ) from problem
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = os.read(lock, 20).decode(errors="replace").strip()
+            _take(lock, self.root)
+        except StartError:
             os.close(lock)
-            raise StartError(
-                f"the data directory {self.root} is in use by the service with process id {owner}:"
-                " stop that one, or choose another directory"
-            ) from None
+            raise
         os.ftruncate(lock, 0)
         os.write(lock, b"%d\n" % os.getpid())
         self._lock = lock
@@ -148,3 +144,26 @@ def _made_private(folder: Path) -> bool:
 
 def _text(version: Version) -> str:
     return ".".join(map(str, version))
+
+
+def check_free(root: Path) -> None:
+    """``StartError`` when a service holds the lock of this data directory now; makes and keeps nothing."""
+    try:
+        lock = os.open(root / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return  # there is none yet; whether one can be made, `DataDir.lock` will tell
+    try:
+        _take(lock, root)
+    finally:
+        os.close(lock)
+
+
+def _take(lock: int, root: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        owner = os.read(lock, 20).decode(errors="replace").strip()
+        raise StartError(
+            f"the data directory {root} is in use by the service with process id {owner}:"
+            " stop that one, or choose another directory"
+        ) from None
