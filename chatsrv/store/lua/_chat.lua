@@ -25,3 +25,12 @@ local function members_of(members_key)
   table.sort(users)
   return users
 end
+
+-- A message changes (edit, delete: KEYS and ARGV 1 to 3 are theirs): its record, the head and the log, in one.
+local function change_message(message, seq, at, record, entry, event)
+  redis.call('HSET', KEYS[1], 'seq', int(seq), 'clock', int(at))
+  redis.call('HSET', KEYS[3], int(message), cmsgpack.pack(record))
+  append(KEYS[4], ARGV[3], seq, entry)
+  redis.call('PUBLISH', ARGV[1], cmsgpack.pack({ARGV[2], {event}}))
+  return {cmsgpack.pack(event), 1}
+end

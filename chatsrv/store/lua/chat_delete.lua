@@ -15,9 +15,5 @@ if not text then
   return {cmsgpack.pack({DELETED, chat.seq, edited_at, deleter, chat.type, message, '', author}), 0}
 end
 local at, seq = tick(chat), chat.seq + 1
-redis.call('HSET', KEYS[1], 'seq', int(seq), 'clock', int(at))
-redis.call('HSET', KEYS[3], ARGV[5], cmsgpack.pack({author, sent_at, false, at, seq, caller}))
-append(KEYS[4], ARGV[3], seq, {DELETED, message, caller})
-local event = {DELETED, seq, at, caller, chat.type, message, '', author}
-redis.call('PUBLISH', ARGV[1], cmsgpack.pack({ARGV[2], {event}}))
-return {cmsgpack.pack(event), 1}
+return change_message(message, seq, at, {author, sent_at, false, at, seq, caller}, {DELETED, message, caller},
+  {DELETED, seq, at, caller, chat.type, message, '', author})

@@ -16,9 +16,5 @@ if text == ARGV[6] then
   return {cmsgpack.pack({EDITED, chat.seq, edited_at, author, chat.type, message, text, author}), 0}
 end
 local at, seq = tick(chat), chat.seq + 1
-redis.call('HSET', KEYS[1], 'seq', int(seq), 'clock', int(at))
-redis.call('HSET', KEYS[3], ARGV[5], cmsgpack.pack({author, sent_at, ARGV[6], at, seq}))
-append(KEYS[4], ARGV[3], seq, {EDITED, message})
-local event = {EDITED, seq, at, author, chat.type, message, ARGV[6], author}
-redis.call('PUBLISH', ARGV[1], cmsgpack.pack({ARGV[2], {event}}))
-return {cmsgpack.pack(event), 1}
+return change_message(message, seq, at, {author, sent_at, ARGV[6], at, seq}, {EDITED, message},
+  {EDITED, seq, at, author, chat.type, message, ARGV[6], author})
