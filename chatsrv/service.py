@@ -145,14 +145,13 @@ class ChatService(Service):
             raise _unusable(address, link.last_error or bus.link.last_error or str(error)) from None
         return store, bus
 
-    async def _start_node(self, store: Store, bus: Bus, address: RedisAddress) -> Node:
+    async def _start_node(self, store: Store, bus: Bus, address: RedisAddress) -> None:
         channels = Channels(self.settings.redis_key_prefix, address.database)
-        node = self._node = Node(self._reactor, store, bus, channels, assembly.node_options(self.settings))
+        self._node = Node(self._reactor, store, bus, channels, assembly.node_options(self.settings))
         try:
-            await node.start()
+            await self._node.start()
         except (Unavailable, ReplyError) as error:
             raise _unusable(address, str(error)) from None
-        return node
 
     def _shell_factory(self, key: VerificationKey) -> ShellFactory:
         settings = self.settings
@@ -170,8 +169,6 @@ class ChatService(Service):
             try:
                 endpoint = serverFromString(self._reactor, with_backlog(description))
                 self.ports.append(await endpoint.listen(factory))
-            except CannotStart:
-                raise
             except Exception as error:  # parsers of endpoints, and the kernel, raise what they like
                 why = getattr(error, "socketError", error)
                 raise CannotStart(

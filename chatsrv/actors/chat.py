@@ -210,11 +210,15 @@ class ChatActor(Actor):
     # Answers
 
     def _finish(self, envelope: Envelope, change: Changed) -> None:
-        if not change.changed:
+        if change.changed:
+            self.answer_with(envelope, change.event)
+        else:
             envelope.answer(chat_result(self.chat_id, change.event))
-            return
-        self._answer_in_place(envelope, change.event)
-        self._deliver([change.event])
+
+    def answer_with(self, envelope: Envelope, event: ChatEvent) -> None:
+        """The event that this request caused: its reply stands in its place, the others get it as it is."""
+        self._answer_in_place(envelope, event)
+        self._deliver([event])
 
     def _deliver(self, events: list[ChatEvent]) -> None:
         if self.wanted:
@@ -246,11 +250,6 @@ class ChatActor(Actor):
         if head.since and not self.feed.attached(origin):
             self.feed.attach(origin, head.since)
             self.listen()
-
-    def answer_creation(self, envelope: Envelope, event: ChatEvent) -> None:
-        """The chat was created for this request: its 14/1 is the reply."""
-        self._answer_in_place(envelope, event)
-        self._deliver([event])
 
 
 def _reply_to(envelope: Envelope, chat_id: int) -> Reply:

@@ -48,7 +48,7 @@ async def _create_group(user: UserActor, envelope: Envelope, others: list[int], 
 
     try:
         change = await node.handoffs.carry_out(f"c:{chat_id}", operation, create)
-        chat.answer_creation(envelope, change.event)
+        chat.answer_with(envelope, change.event)
     finally:
         chat.feed.release(session)
 
@@ -73,7 +73,7 @@ async def _open_private(user: UserActor, envelope: Envelope, other: int) -> None
         if chat_id == candidate:
             chat = node.chats.get(chat_id)
             chat.listen()
-            chat.answer_creation(envelope, ChatEvent(CREATED, 1, 0, caller, PRIVATE, users=[low, high]))
+            chat.answer_with(envelope, ChatEvent(CREATED, 1, 0, caller, PRIVATE, users=[low, high]))
         else:
             await _answer_with_state(user, envelope, chat_id)
     finally:
