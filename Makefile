@@ -1,6 +1,7 @@
 # make run    install into .venv and start a server on 127.0.0.1:8080, its data in ./var
 # make test   install what the tests need and run all of them; the last line is pytest's
-# More: make check (lint, types, import order), make bench-start, make config, make clean
+# More: make check (lint, types, import order), make model (the long model-based test), make bench-memory,
+# make bench-start, make config, make clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +14,7 @@ TRIAL_SUITES := tests.unit tests.acceptance \
 
 export PYTHON
 
-.PHONY: run test check lint types imports trial bench-start config clean debian-packages
+.PHONY: run test check lint types imports trial model bench-memory bench-start config clean debian-packages
 
 run: $(VENV)/.runtime
 	@exec $(BIN)/twistd -n --pidfile= chatsrv --data-dir ./var
@@ -45,6 +46,9 @@ imports: $(VENV)/.test
 trial: $(VENV)/.test
 	@echo "== trial"
 	@$(BIN)/trial --jobs=2 --reporter=text $(TRIAL_SUITES)
+
+bench-memory: $(VENV)/.runtime
+	@$(BIN)/python bench/memory.py
 
 bench-start: $(VENV)/.runtime
 	@$(BIN)/python bench/start.py

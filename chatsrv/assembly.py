@@ -10,6 +10,8 @@ from chatsrv.auth.tokens import TokenVerifier
 from chatsrv.config import Settings, connection_limit
 from chatsrv.session.admission import Admission
 from chatsrv.session.options import ShellOptions
+from chatsrv.session.token_terms import TokenTerms
+from chatsrv.store.chats import Retention
 from chatsrv.wire.limits import Limits
 
 
@@ -27,6 +29,8 @@ def node_options(settings: Settings) -> NodeOptions:
         friends=settings.friends,
         chats=settings.chats,
         open_requests=settings.open_requests,
+        blocked=settings.blocked,
+        nonce_window_s=settings.nonce_window_s,
         connections_per_user=settings.connections_per_user,
         mailbox_entries=settings.mailbox_entries,
         request_timeout_s=settings.request_timeout_s,
@@ -61,6 +65,19 @@ def token_verifier(settings: Settings, key: VerificationKey) -> TokenVerifier:
         require_exp=settings.jwt_require_exp,
         leeway_s=settings.jwt_leeway_s,
         token_bytes=settings.jwt_token_bytes,
+    )
+
+
+def token_terms(settings: Settings, verifier: TokenVerifier) -> TokenTerms:
+    return TokenTerms(verifier, longest_s=settings.jwt_connection_s, leeway_s=settings.jwt_leeway_s)
+
+
+def retention(settings: Settings) -> Retention:
+    return Retention(
+        log_events=settings.log_events_per_chat,
+        messages=settings.messages_per_chat,
+        message_age_ms=int(settings.message_age_s * 1000),
+        nonce_window_ms=int(settings.nonce_window_s * 1000),
     )
 
 

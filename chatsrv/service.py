@@ -6,7 +6,6 @@ the scripts are loaded and the bus listens; it closes first, and the embedded Re
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from chatsrv import assembly
 from chatsrv import exit as process
 from chatsrv.actors import Node
 from chatsrv.auth.keys import VerificationKey, load_key
-from chatsrv.auth.tokens import Identity
 from chatsrv.bus import Bus, Channels
 from chatsrv.config import ConfigError, Settings, with_backlog
 from chatsrv.log import Logger, set_level
@@ -30,6 +28,7 @@ from chatsrv.session.admission import Admission
 from chatsrv.session.factory import ShellFactory
 from chatsrv.session.session import Session
 from chatsrv.session.shell import Shell
+from chatsrv.session.token_terms import TokenTerms
 from chatsrv.store import Store
 from chatsrv.welcome import welcome
 from chatsrv.wire.codes import CloseCode
@@ -78,6 +77,7 @@ class ChatService(Service):
         self._bus: Bus | None = None
         self._node: Node | None = None
         self._admission: Admission | None = None
+        self._terms: TokenTerms | None = None
         self._drained = False
 
     # Start
@@ -136,7 +136,7 @@ class ChatService(Service):
         bus = self._bus = Bus(self._reactor, address, timeout_s=settings.redis_timeout_s)
         link.start()
         bus.link.start()
-        store = Store(link, settings.redis_key_prefix, log_events=settings.log_events_per_chat)
+        store = Store(link, settings.redis_key_prefix, retention=assembly.retention(settings))
         try:
             await link.when_up().addTimeout(STORE_TIMEOUT_S, self._reactor)
             await bus.link.when_up().addTimeout(STORE_TIMEOUT_S, self._reactor)
@@ -156,9 +156,11 @@ class ChatService(Service):
     def _shell_factory(self, key: VerificationKey) -> ShellFactory:
         settings = self.settings
         self._admission = assembly.admission(settings, self._reactor.seconds, self._store_in_reach)
+        verifier = assembly.token_verifier(settings, key)
+        self._terms = assembly.token_terms(settings, verifier)
         return ShellFactory(
             reactor=self._reactor,
-            verifier=assembly.token_verifier(settings, key),
+            verifier=verifier,
             admission=self._admission,
             open_session=self._open_session,
             options=assembly.shell_options(settings),
@@ -193,21 +195,16 @@ class ChatService(Service):
 
     def _open_session(self, shell: Shell) -> Session:
         assert self._node is not None
+        assert self._terms is not None
         session = Session(
             shell,
             self._node,
             refused_per_10s=self.settings.refused_per_10s,
-            expires_in_s=self._time_left(shell.identity),
+            terms=self._terms,
             ended=self.sessions.discard,
         )
         self.sessions.add(session)
         return session
-
-    def _time_left(self, identity: Identity) -> float:
-        longest = self.settings.jwt_connection_s
-        if identity.expires_at is None:
-            return longest
-        return min(longest, identity.expires_at / 1000 + self.settings.jwt_leeway_s - time.time())
 
     # Stop
 

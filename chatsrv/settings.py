@@ -87,6 +87,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         "most chats of one user")] = 5000
     open_requests: Annotated[int, _int(1, 100_000, "requests",
         "most open friend requests of one user")] = 500
+    blocked: Annotated[int, _int(1, 100_000, "users",
+        "most users that one user may block")] = 5000
 
     # --- how fast, and how many ---
     requests_per_s: Annotated[int, _int(1, 10**6, "requests a second",
@@ -139,6 +141,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         "idle time after which an actor leaves memory")] = 60.0
     log_events_per_chat: Annotated[int, _int(100, 10**7, "events",
         "kept for each chat, for catch-up")] = 10_000
+    messages_per_chat: Annotated[int, _int(0, _MANY, "messages",
+        "kept for each chat; 0: all")] = 0
+    message_age_s: Annotated[float, _sec(0, _MANY,
+        "age above which a chat's messages are dropped, with its next one; 0: never")] = 0.0
+    nonce_window_s: Annotated[float, _sec(1, 366 * 86_400,
+        "how long a nonce is remembered, at least")] = 86_400.0
     log_level: Annotated[Literal["debug", "info", "warn", "error", "critical"], _is(
         "least important level that is logged")] = "info"
     # fmt: on

@@ -8,7 +8,6 @@ once, in ``seq`` order, and the reply to the event's cause passes in the event's
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from chatsrv.actors.subscriber import Subscriber
@@ -30,6 +29,7 @@ class Attachment:
         "held",
         "holds",
         "late",
+        "marks",
         "position",
         "rejoins",
         "replies",
@@ -42,10 +42,11 @@ class Attachment:
         self.subscriber = subscriber
         self.position = position
         self.holds = 0
-        self.held: deque[tuple[ChatEvent, bytes]] = deque()
+        self.held: list[tuple[ChatEvent, bytes]] = []
         self.replies: dict[int, Reply] = {}
         self.rejoins: list[int] = []  # he is added again by these, after removals still to be delivered
         self.late = False  # what it lacks is being read from the log
+        self.marks: dict[int, bytes] = {}  # 12/8 by the user, to be told when it is in step
         self.detached = False
         self.withhold: Callable[[ChatEvent], bytes] | None = None
         self.withhold_until = 0  # he was no member at this head: before it, he gets no text of a later time
@@ -80,9 +81,15 @@ class Attachment:
         else:
             self.detached = True
 
+    def give_marks(self) -> None:
+        """In step again: tell who has read on meanwhile."""
+        marks, self.marks = self.marks, {}
+        for frame in marks.values():
+            self.subscriber.deliver(frame)
+
     def flush(self) -> None:
         """Give what was held."""
-        held, self.held = self.held, deque()
+        held, self.held = self.held, []
         for event, frame in held:
             if event.seq > self.position and not self.detached:
                 self.position = event.seq

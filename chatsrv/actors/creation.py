@@ -1,18 +1,25 @@
 """Creating chats: the one private chat of two users, and groups. PROTOCOL section 3, 13/1.
 
 The asking session is attached to the new chat before it exists and holds its events, so that the reply stands
-in the place of the event of creation.
+in the place of the event of creation. A nonce is bound to the id of its group before that is created, so a repeat
+finds the same group, or finishes it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from hashlib import sha1
 from typing import TYPE_CHECKING
 
-from chatsrv.actors.rendering import chat_result
+from msgspec import UNSET
+
+from chatsrv.actors.subscriber import Subscriber
 from chatsrv.actors.waiting import together, within
 from chatsrv.kernel import Envelope
 from chatsrv.store.chats import Changed
 from chatsrv.store.events import CREATED, ChatEvent
+from chatsrv.store.pairs import PairState
 from chatsrv.wire.codes import ErrorCode
 from chatsrv.wire.refusal import Refused
 from chatsrv.wire.requests import PRIVATE, CreateChat
@@ -22,83 +29,95 @@ if TYPE_CHECKING:
 
 
 async def create_chat(user: UserActor, envelope: Envelope, command: CreateChat) -> None:
-    others = command.others(user.user_id)
     if command.type == PRIVATE:
-        await _open_private(user, envelope, others[0])
+        await _open_private(user, envelope, command.others(user.user_id)[0])
     else:
-        await _create_group(user, envelope, others, command.chat)
+        await _create_group(user, envelope, command)
 
 
-async def _create_group(user: UserActor, envelope: Envelope, others: list[int], name: str) -> None:
-    node = user.node
-    if len(others) + 1 > node.options.limits.members:
-        raise Refused(ErrorCode.LIMIT_REACHED, "user_ids")
-    await _check_room(user, others)
-    chat_id = await node.store.chats.next_id()
+# Groups
+
+
+async def _create_group(user: UserActor, envelope: Envelope, command: CreateChat) -> None:
+    node, session, others = user.node, envelope.origin, command.others(user.user_id)
+    chat_id, is_new = await _id_of_group(user, command, others)
     operation = node.next_operation()
-    chat, session = node.chats.get(chat_id), envelope.origin
-    chat.feed.hold(session)
+    chat = node.chats.get(chat_id)
 
     async def create() -> Changed:
         change = await node.store.chats.create_group(
-            chat_id, name, user.user_id, others, node.channels.chat(chat_id), operation
+            chat_id, command.chat, user.user_id, others, chat.channel, operation
         )
         chat.listen()
         return change
 
-    try:
-        change = await node.handoffs.carry_out(f"c:{chat_id}", operation, create)
-        chat.answer_with(envelope, change.event)
-    finally:
-        chat.feed.release(session)
+    with _held(user, chat_id if is_new else 0, session):
+        chat.finish(envelope, await node.handoffs.carry_out(f"c:{chat_id}", operation, create))
+
+
+async def _id_of_group(user: UserActor, command: CreateChat, others: list[int]) -> tuple[int, bool]:
+    """The group's id, and whether it is yet to be created: a nonce that is bound may say which it is."""
+    chats = user.node.store.chats
+    bound = await _bind(user, command, others, 0)
+    if bound and (await chats.head(bound)).seq:
+        return bound, False
+    await _check_group(user, others)
+    return await _bind(user, command, others, await chats.next_id()), True
+
+
+async def _bind(user: UserActor, command: CreateChat, others: list[int], candidate: int) -> int:
+    """The id that the nonce stands for: ``candidate`` if none yet, or if there is no nonce."""
+    if command.nonce is UNSET:
+        return candidate
+    request = f"{command.type}\0{command.chat}\0{others}".encode()
+    digest = sha1(request, usedforsecurity=False).hexdigest()[:16]
+    window_ms = int(user.node.options.nonce_window_s * 1000)
+    return await user.node.store.users.bind_nonce(user.user_id, command.nonce, digest, candidate, window_ms)
+
+
+async def _check_group(user: UserActor, others: list[int]) -> None:
+    """Nobody is put into a group by somebody whom he blocks; whom that is about is not said."""
+    if await user.node.store.users.blockers_among(user.user_id, others):
+        raise Refused(ErrorCode.FORBIDDEN)
+    if len(others) + 1 > user.node.options.limits.members:
+        raise Refused(ErrorCode.LIMIT_REACHED, "user_ids")
+    await _check_room(user, others)
+
+
+# Private chats
 
 
 async def _open_private(user: UserActor, envelope: Envelope, other: int) -> None:
     node, caller, session = user.node, user.user_id, envelope.origin
     low, high = sorted((caller, other))
-    chat_id = (await node.store.pairs.read(caller, other)).chat
-    candidate = 0
-    if not chat_id:
-        await _check_room(user, [other])
-        candidate = await node.store.chats.next_id()
-        node.chats.get(candidate).feed.hold(session)
+    pair = await node.store.pairs.read(caller, other)
+    candidate = 0 if pair.chat else await _new_private(user, other, pair)
     operation = node.next_operation()
 
-    async def open_chat() -> int:
-        return chat_id or await node.store.pairs.open_chat(caller, other, candidate, operation)
+    def open_chat() -> Awaitable[int]:
+        return node.store.pairs.open_chat(caller, other, candidate, operation)
 
-    try:
+    with _held(user, candidate, session):
         chat_id = await node.handoffs.carry_out(f"p:{low}:{high}", operation, open_chat)
-        await node.handoffs.deliver(f"c:{chat_id}")
+        chat = node.chats.get(chat_id)
         if chat_id == candidate:
-            chat = node.chats.get(chat_id)
             chat.listen()
-            chat.answer_with(envelope, ChatEvent(CREATED, 1, 0, caller, PRIVATE, users=[low, high]))
-        else:
-            await _answer_with_state(user, envelope, chat_id)
-    finally:
-        if candidate and chat_id in (0, candidate):
-            node.chats.get(candidate).feed.release(session)
+            event = ChatEvent(CREATED, 1, 0, caller, PRIVATE, users=[low, high])
+            chat.answer_with(envelope, event)
         elif candidate:
             node.chats.get(candidate).feed.detach(session)
+    if chat_id != candidate:
+        await node.handoffs.deliver(f"c:{chat_id}")
+        state = await node.store.chats.state(chat_id, caller)
+        chat.finish(envelope, Changed(state, False))
 
 
-async def _answer_with_state(user: UserActor, envelope: Envelope, chat_id: int) -> None:
-    """The chat exists: the answer covers its events so far, for a session that is not attached yet."""
-    chat, session = user.node.chats.get(chat_id), envelope.origin
-    attached = chat.feed.attached(session)
-    if not attached:
-        chat.feed.hold(session)
-    try:
-        state = await user.node.store.chats.state(chat_id, user.user_id)
-        envelope.answer(chat_result(chat_id, state))
-        if not attached:
-            chat.feed.release(session, state.seq)
-            chat.listen()
-    except Exception:
-        if not attached:
-            chat.feed.detach(session)
-        raise
+async def _new_private(user: UserActor, other: int, pair: PairState) -> int:
+    """The id of the chat if it is this request that opens it."""
+    if pair.blockers:
+        raise Refused(ErrorCode.FORBIDDEN)
+    await _check_room(user, [other])
+    return await user.node.store.chats.next_id()
 
 
 async def _check_room(user: UserActor, others: list[int]) -> None:
@@ -108,3 +127,22 @@ async def _check_room(user: UserActor, others: list[int]) -> None:
     counts = await within(user.node.clock, user.node.options.request_timeout_s, counting)
     if any(count.chats >= user.node.options.chats for count in counts):
         raise Refused(ErrorCode.LIMIT_REACHED, "user_ids")
+
+
+@contextmanager
+def _held(user: UserActor, chat_id: int, session: Subscriber) -> Iterator[None]:
+    """The session holds the events of a chat about to be created (0: of none); unless that exists in the end, it
+    is let go of. What took effect without an answer, the user's log tells."""
+    if not chat_id:
+        yield
+        return
+    feed = user.node.chats.get(chat_id).feed
+    feed.hold(session)
+    try:
+        yield
+    except Exception:
+        if chat_id not in user.chats:
+            feed.detach(session)
+        raise
+    finally:
+        feed.release(session)

@@ -13,8 +13,9 @@ import msgspec
 
 from chatsrv.actors.attachment import Attachment, Reply
 from chatsrv.actors.rendering import chat_frame, chat_gone
+from chatsrv.actors.signals import Signals
 from chatsrv.actors.subscriber import Subscriber
-from chatsrv.store.events import ChatEvent
+from chatsrv.store.events import MESSAGE, ChatEvent
 from chatsrv.wire.frames import encode
 from chatsrv.wire.framing import frame_text
 
@@ -28,6 +29,8 @@ class Feed:
     def __init__(self, chat_id: int, hole: Callable[[int], None], late: Callable[[Attachment], None]) -> None:
         self.chat_id = chat_id
         self.position: int | None = None
+        self.active_at = 0  # the time of the last event that is no edit and no deletion
+        self.signals = Signals(self)
         self._hole = hole
         self._late = late
         self._ahead: dict[int, ChatEvent] = {}
@@ -38,9 +41,9 @@ class Feed:
     def __len__(self) -> int:
         return len(self._attached)
 
-    def start(self, position: int) -> None:
+    def start(self, position: int, active_at: int = 0) -> None:
         """The chat's head was read: what is after it will come by `offer`, or is here already."""
-        self.position = position
+        self.position, self.active_at = position, active_at
         for attachment in list(self._apart.values()):
             self._settle(attachment)
         self.offer(())
@@ -132,10 +135,12 @@ class Feed:
                     ahead[event.seq] = event
             elif event.seq > self.position:
                 self._deliver(event)
-        if not ahead or self.position is None:
+        if self.position is None:
             return
-        while (following := ahead.pop(self.position + 1, None)) is not None:
+        while ahead and (following := ahead.pop(self.position + 1, None)) is not None:
             self._deliver(following)
+        if self.signals:
+            self.signals.advanced(self.position)
         for seq in [seq for seq in ahead if seq <= self.position]:
             del ahead[seq]
         if ahead:
@@ -143,6 +148,8 @@ class Feed:
 
     def _deliver(self, event: ChatEvent) -> None:
         self.position = event.seq
+        if event.kind <= MESSAGE:
+            self.active_at = event.at
         frame = frame_text(encode(chat_frame(self.chat_id, event)))
         by = event.by
         for subscriber, attachment in list(self._in_step.items()):
@@ -177,6 +184,7 @@ class Feed:
         elif attachment.position == self.position >= attachment.withhold_until:
             del self._apart[attachment.subscriber]
             self._in_step[attachment.subscriber] = attachment
+            attachment.give_marks()
 
     @staticmethod
     def _first_at_hand(attachment: Attachment, position: int) -> int:
@@ -214,6 +222,14 @@ class Feed:
 
     def subscribers(self) -> list[Subscriber]:
         return list(self._attached)
+
+    def in_step(self) -> list[Subscriber]:
+        """Those who have exactly the events up to ``position``."""
+        return list(self._in_step)
+
+    def apart(self) -> list[Attachment]:
+        """The places of all others."""
+        return list(self._apart.values())
 
     def _abandon(self, attachments: Iterable[Attachment]) -> None:
         for attachment in attachments:

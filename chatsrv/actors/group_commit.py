@@ -1,16 +1,87 @@
-"""Which sends go out together: those that stand in a row in the mailbox, up to a size.
+"""11/1 and 11/2: append messages, those together that stand in a row in the mailbox, up to a size.
 
-Self-clocking: what arrived while a commit was in flight is the next one. The store judges each alone.
+Called by the `ChatActor`. Self-clocking: what arrived while a commit was in flight is the next one. The store
+judges each message alone, and remembers its nonce with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+from twisted.internet.defer import Deferred
+
+from chatsrv.actors.rendering import chat_result
 from chatsrv.kernel import Envelope
+from chatsrv.store.chats import Draft
+from chatsrv.store.events import MESSAGE, ChatEvent
+from chatsrv.store.repository import REFUSALS
+from chatsrv.wire.refusal import Refused
 from chatsrv.wire.requests import SendMessage
 
+if TYPE_CHECKING:
+    from chatsrv.actors.chat import ChatActor
+
 BATCH_ITEMS, BATCH_BYTES = 64, 128 * 1024
+
+
+def send(chat: ChatActor, first: Envelope) -> Deferred[None]:
+    """Commit the message, and those behind it in the mailbox; fires when all are answered."""
+    batch = [first, *chat.mailbox.take_while(fits_behind(first, chat.registry.clock.seconds()))]
+    drafts, known = [_draft(envelope) for envelope in batch], chat.feed.position
+    operation = chat.committing = chat.node.next_operation()
+    done: Deferred[None] = Deferred()
+
+    def stored(reply: Any) -> None:
+        chat.committing = ""
+        try:
+            _answer(chat, batch, drafts, reply, known)
+        except Exception as error:
+            for envelope in batch[1:]:
+                if not envelope.answered:
+                    envelope.answer(error)
+            done.errback()
+        else:
+            done.callback(None)
+
+    chat.node.store.chats.append(chat.chat_id, drafts, chat.channel, operation, stored)
+    return done
+
+
+def _answer(
+    chat: ChatActor, batch: list[Envelope], drafts: list[Draft], reply: Any, known: int | None
+) -> None:
+    if isinstance(reply, Exception):
+        chat.repair()
+        raise reply
+    at, *results = reply
+    chat.check_continues((r[0] for r in results if type(r) is list and len(r) == 2), known)
+    events = []
+    for envelope, draft, result in zip(batch, drafts, results, strict=True):
+        if type(result) is bytes:
+            envelope.answer(Refused(REFUSALS[result]))
+            continue
+        seq, message_id, *before = result
+        event = _event_of(draft, seq, message_id, before[0] if before else at)
+        if before:  # the nonce is known: a retry
+            envelope.answer(chat_result(chat.chat_id, event, dup=True))
+        else:
+            events.append(event)
+            chat.answer_in_place(envelope, event)
+    chat.deliver(events)
+
+
+def _draft(envelope: Envelope) -> Draft:
+    command = envelope.command
+    nonce = "" if command.nonce is UNSET else command.nonce
+    reply_to = 0 if command.reply_to is UNSET else command.reply_to
+    return Draft(envelope.origin.user_id, command.t, command.message, nonce, reply_to)
+
+
+def _event_of(draft: Draft, seq: int, message_id: int, at: int) -> ChatEvent:
+    sender, kind, text, _, reply_to = draft
+    return ChatEvent(MESSAGE, seq, at, sender, kind, message_id, text, sender, reply_to=reply_to)
 
 
 def fits_behind(first: Envelope, now: float) -> Callable[[Envelope], bool]:

@@ -20,7 +20,7 @@ from chatsrv.bus import Channels
 from chatsrv.log import Logger
 from chatsrv.redis import Unavailable
 from chatsrv.store import Store
-from chatsrv.store.pairs import Relation
+from chatsrv.store.pairs import PrivateChat, Relation
 from chatsrv.wire.refusal import Refused
 
 T = TypeVar("T")
@@ -89,17 +89,20 @@ class Handoffs:
         for receiver, entry in entries.items():
             about = int(receiver[2:])
             if receiver.startswith(b"c:"):
-                creator, operation = entry.decode().split(":")
-                channel, other = self._channels.chat(about), b if int(creator) == a else a
-                await self._store.chats.create_private(about, int(creator), other, channel, operation)
-                await self._deliver_chat(about)
+                await self._deliver_private(about, a, b, PrivateChat.parse(entry))
             else:
-                other = b if about == a else a
-                await self._store.users.apply_pair(
-                    about, other, Relation.parse(entry), self._channels.user(about)
-                )
+                channel, other = self._channels.user(about), b if about == a else a
+                await self._store.users.apply_pair(about, other, Relation.parse(entry), channel)
         if entries:
             await self._store.pairs.handed_over(a, b, entries)
+
+    async def _deliver_private(self, chat_id: int, a: int, b: int, said: PrivateChat) -> None:
+        """It exists, both know it, and it knows whether either blocks."""
+        chats, other = self._store.chats, b if said.creator == a else a
+        channel = self._channels.chat(chat_id)
+        await chats.create_private(chat_id, said.creator, other, channel, said.operation)
+        await self._deliver_chat(chat_id)
+        await chats.apply_block(chat_id, said.blocked, said.version)
 
     def _forget(self, member: str) -> None:
         removal = Deferred.fromCoroutine(self._store.pending.remove(member))

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
+from chatsrv.actors.subscriber import Subscriber
 from chatsrv.actors.waiting import together, within
 from chatsrv.kernel import Envelope
 from chatsrv.redis import Unavailable
 from chatsrv.store.chats import Head
+from chatsrv.store.users import UserLists
 from chatsrv.wire.frames import Hello
 
 if TYPE_CHECKING:
@@ -23,57 +25,23 @@ if TYPE_CHECKING:
 
 
 async def join(user: UserActor, envelope: Envelope, command: Join) -> None:
-    session = envelope.origin
-    node = user.node
-    if session.is_closed:
+    session, node = envelope.origin, user.node
+    lists = await _enter(user, session)
+    if lists is None:
         envelope.answer(None)
         return
-    user.enter(session)
-    await user.log.subscribe()
-    if session.is_closed:
-        envelope.answer(None)
-        return
-    await node.sessions.enter(user.user_id, session.id)
-    lists = await node.store.users.read(user.user_id)
-    user.log.seen(lists)
-    user.joining = None
     chats = [node.chats.get(chat_id) for chat_id in sorted(lists.chats.keys() | user.chats.keys())]
     for chat in chats:
         chat.feed.hold(session)
     try:
-        reading = together(node.store.link, [_head(chat, user.user_id) for chat in chats])
-        heads = await within(node.clock, node.options.request_timeout_s, reading)
+        epoch, heads = await _read_heads(user, chats)
     except Unavailable:
         for chat in chats:
             chat.feed.detach(session)
         raise
-    entered = []
-    for chat, head in zip(chats, heads, strict=True):
-        if head.since:
-            entered.append((chat, head.seq))
-        else:
-            chat.feed.detach(session)
-            since = user.chats.get(chat.chat_id, 0)
-            if since > head.seq:  # he was added again after the head was read
-                chat.feed.attach(session, since)
-                continue
-            channel = node.channels.user(user.user_id)
-            await node.store.users.apply_chat(user.user_id, chat.chat_id, False, head.seq, channel)
-    session.greet(
-        Hello(
-            chat_ids=[chat.chat_id for chat, _ in entered],
-            friend_ids=sorted(lists.friends),
-            user_id=user.user_id,
-            session_id=command.session_id,
-            server_time=lists.time,
-            expires_at=UNSET if command.expires_at is None else command.expires_at,
-            heads={str(chat.chat_id): seq for chat, seq in entered},
-            incoming=sorted(lists.incoming),
-            outgoing=sorted(lists.outgoing),
-            limits=node.options.limits,
-        )
-    )
-    for chat, seq in entered:
+    entered = await _sort_out(user, session, dict(zip(chats, heads, strict=True)))
+    session.greet(_hello(user, command, lists, epoch, entered))
+    for chat, seq in entered.items():
         chat.feed.release(session, seq)
     envelope.answer(None)
     online = await node.presence.look_at(lists.friends)
@@ -81,6 +49,66 @@ async def join(user: UserActor, envelope: Envelope, command: Join) -> None:
         user.send_status(session, online)
 
 
+async def _enter(user: UserActor, session: Subscriber) -> UserLists | None:
+    """The user's lists, read when his changes are heard; None when the session ended meanwhile."""
+    if session.is_closed:
+        return None
+    user.enter(session)
+    await user.log.subscribe()
+    if session.is_closed:
+        return None
+    await user.node.sessions.enter(user.user_id, session.id)
+    lists = await user.node.store.users.read(user.user_id)
+    user.log.seen(lists)
+    user.joining = None
+    return lists
+
+
+async def _read_heads(user: UserActor, chats: list[ChatActor]) -> tuple[str, list[Head]]:
+    """The epoch, confirmed after the head of each chat was read."""
+    node = user.node
+    reading = together(node.store.link, [_head(chat, user.user_id) for chat in chats])
+    heads = await within(node.clock, node.options.request_timeout_s, reading)
+    return await node.epoch.confirm(), heads
+
+
 async def _head(chat: ChatActor, user_id: int) -> Head:
     await chat.reader.ready()
     return await chat.store_head(user_id)
+
+
+async def _sort_out(
+    user: UserActor, session: Subscriber, heads: dict[ChatActor, Head]
+) -> dict[ChatActor, int]:
+    """The chats he is in, each with its head. Of the others the session lets go, and his list, too."""
+    entered, node = {}, user.node
+    for chat, head in heads.items():
+        if head.since:
+            entered[chat] = head.seq
+            continue
+        chat.feed.detach(session)
+        since = user.chats.get(chat.chat_id, 0)
+        if since > head.seq:  # he was added again after the head was read
+            chat.feed.attach(session, since)
+        else:
+            channel = node.channels.user(user.user_id)
+            await node.store.users.apply_chat(user.user_id, chat.chat_id, False, head.seq, channel)
+    return entered
+
+
+def _hello(
+    user: UserActor, command: Join, lists: UserLists, epoch: str, entered: dict[ChatActor, int]
+) -> Hello:
+    return Hello(
+        chat_ids=[chat.chat_id for chat in entered],
+        friend_ids=sorted(lists.friends),
+        user_id=user.user_id,
+        session_id=command.session_id,
+        server_time=lists.time,
+        expires_at=UNSET if command.expires_at is None else command.expires_at,
+        epoch=epoch,
+        heads={str(chat.chat_id): seq for chat, seq in entered.items()},
+        incoming=sorted(lists.incoming),
+        outgoing=sorted(lists.outgoing),
+        limits=user.node.options.limits,
+    )

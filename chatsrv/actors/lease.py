@@ -86,7 +86,7 @@ class Lease:
 
     def disconnected(self, user_id: int) -> None:
         """His last connection here ended; it shows after the grace period."""
-        if self._stopped:
+        if self._stopped or user_id in self._leaving:
             return
         self._leaving[user_id] = self._clock.callLater(self._grace_s, self._left, user_id)
 

@@ -98,7 +98,7 @@ class LogReader:
             if feed.position is None:
                 await self._node.bus.subscribe(self._node.channels.chat(actor.chat_id), actor.on_news)
                 head = await self._node.store.chats.head(actor.chat_id)
-                feed.start(head.seq)
+                feed.start(head.seq, head.active_at)
             else:
                 await self._read_on(feed.position)
         except Unavailable as error:
@@ -120,20 +120,21 @@ class LogReader:
         actor, feed = self._actor, self._actor.feed
         while True:
             users = {subscriber.user_id for subscriber in feed.subscribers()}
-            head, events, strangers = await self._node.store.chats.events(
-                actor.chat_id, position, PAGE, users
-            )
-            if head.gone:
-                if head.seq or position:
+            page = await self._node.store.chats.events(actor.chat_id, position, PAGE, users)
+            if self._stopped:
+                return
+            head, events = page.head, page.events
+            if head.gone and head.seq >= position:
+                if head.seq:
                     feed.gone()
                 return
             complete = bool(events) and events[0].seq == position + 1
             if head.seq < position or (head.seq > position and not complete):
-                self._resynchronise()
+                self._resynchronise(head_went_back=head.seq < position)
                 return
             if not users.issuperset(subscriber.user_id for subscriber in feed.subscribers()):
                 continue  # somebody was attached meanwhile, of whom this answer says nothing
-            feed.estrange(strangers, head.seq)
+            feed.estrange(page.strangers, head.seq)
             feed.offer(events)
             if not events or events[-1].seq >= head.seq:
                 return
@@ -146,7 +147,7 @@ class LogReader:
             if attachment.detached:
                 continue
             try:
-                head, events, strangers = await self._node.store.chats.events(
+                page = await self._node.store.chats.events(
                     actor.chat_id, attachment.position, PAGE, [attachment.subscriber.user_id]
                 )
             except Exception as error:
@@ -157,22 +158,25 @@ class LogReader:
                 return
             if attachment.detached:
                 continue
+            head, events = page.head, page.events
             if head.gone:
                 feed.gone()
             elif not events or events[0].seq > attachment.position + 1:
                 attachment.subscriber.close(CloseCode.GOING_AWAY)
                 feed.detach(attachment.subscriber)
             else:
-                feed.estrange(strangers, head.seq)
+                feed.estrange(page.strangers, head.seq)
                 feed.caught_up(attachment, events)
 
-    def _resynchronise(self) -> None:
+    def _resynchronise(self, *, head_went_back: bool) -> None:
         """The log no longer joins what was delivered: the clients must fetch afresh, by a new connection."""
         self.log.warn("chat {chat} cannot be repaired from its log", chat=self._actor.chat_id)
         for subscriber in self._actor.feed.subscribers():
             subscriber.close(CloseCode.GOING_AWAY)
             self._actor.feed.detach(subscriber)
         self._actor.feed.reset()
+        if head_went_back:
+            self._node.epoch.lost()
 
     def _settle_ready(self, error: Exception | None) -> None:
         waiters, self._ready = self._ready, []

@@ -9,9 +9,11 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from chatsrv.actors.chat import ChatActor
+from chatsrv.actors.epoch import Epoch
 from chatsrv.actors.handoff import Handoffs
 from chatsrv.actors.head_check import HeadCheck
 from chatsrv.actors.lease import Lease
+from chatsrv.actors.mark_recall import MarkRecall
 from chatsrv.actors.presence import Presence
 from chatsrv.actors.reaper import Reaper
 from chatsrv.actors.user import UserActor
@@ -30,6 +32,8 @@ class NodeOptions:
     friends: int = 5_000
     chats: int = 5_000
     open_requests: int = 500
+    blocked: int = 5_000
+    nonce_window_s: float = 86_400.0
     connections_per_user: int = 10
     mailbox_entries: int = 256
     request_timeout_s: float = 5.0
@@ -68,8 +72,9 @@ class Node:
             length_s=options.lease_s,
             renew_s=options.lease_renew_s,
             grace_s=options.presence_grace_s,
-            renewed=self.sessions.repair,
+            renewed=self._renewed,
         )
+        self.epoch = Epoch(self)
         self.presence = Presence(clock, store, bus, channels.presence, interval_s=options.status_interval_s)
         self._reaper = Reaper(
             clock, store, channels.presence, lease_s=options.lease_s, look_s=options.lease_renew_s
@@ -77,6 +82,7 @@ class Node:
         self.chats: Registry[ChatActor] = Registry(clock, lambda key, r: ChatActor(key, r, self), **kernel)
         self.users: Registry[UserActor] = Registry(clock, lambda key, r: UserActor(key, r, self), **kernel)
         self._head_check = HeadCheck(clock, self)
+        self._mark_recall = MarkRecall(self)
         bus.link.ups.append(self.repair)
         store.link.ups.append(self.repair)
 
@@ -86,6 +92,7 @@ class Node:
         return f"{self.id}-{self._operations}"
 
     async def start(self) -> None:
+        await self.epoch.start()
         self.chats.start()
         self.users.start()
         self.handoffs.start()
@@ -104,14 +111,22 @@ class Node:
         self._reaper.stop()
         await self.lease.stop()
 
+    def _renewed(self) -> None:
+        """The store takes writes."""
+        self.sessions.repair()
+        self._mark_recall.repair()
+        self.epoch.check()
+
     def repair(self) -> None:
         """A link came back: whatever was published meanwhile was missed."""
         if not (self.bus.link.connected and self.store.link.connected):
             return
+        self.epoch.check()
         for chat in self.chats:
             chat.repair()
         for user in self.users:
             user.repair()
+        self._mark_recall.repair()
         self.sessions.repair()
         self.lease.repair()
         self.presence.repair()

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from chatsrv.actors.subscriber import Result
-from chatsrv.store.events import CHANGED, CREATED, EDITED, MEMBERSHIP, MESSAGE, ChatEvent, UserEvent
+from chatsrv.store.chats import StoredMessage
+from chatsrv.store.events import (
+    CHANGED,
+    CREATED,
+    EDITED,
+    MESSAGE,
+    TYPING,
+    ChatEvent,
+    Signal,
+)
 from chatsrv.wire import frames
 from chatsrv.wire.requests import PRIVATE
 
@@ -23,6 +33,7 @@ def chat_frame(chat_id: int, event: ChatEvent) -> frames.Body:
             seq=event.seq,
             sender_id=event.author,
             sent_at=event.at,
+            reply_to=event.reply_to or UNSET,
             deleted=event.deleted or UNSET,
         )
     if event.kind == EDITED:
@@ -32,7 +43,7 @@ def chat_frame(chat_id: int, event: ChatEvent) -> frames.Body:
             message=event.text,
             seq=event.seq,
             sender_id=event.author,
-            edited_at=event.at or UNSET,
+            edited_at=UNSET if event.deleted else event.at or UNSET,
             deleted=event.deleted or UNSET,
         )
     if event.kind in (CREATED, CHANGED):
@@ -59,19 +70,41 @@ def chat_gone(chat_id: int, seq: int) -> frames.ChatChanged:
     return frames.ChatChanged(chat_id=chat_id, seq=seq, type=2, chat="", users=[])
 
 
-def chat_result(chat_id: int, event: ChatEvent) -> Result:
-    """The answer to the request that caused ``event`` (or would have, had it changed something)."""
+def chat_result(chat_id: int, event: ChatEvent, *, dup: bool = False) -> Result:
+    """The answer to the request that caused ``event``; ``dup``: nothing changed, and it is the present state."""
+    frame: frames.Body
     if event.kind == MESSAGE:
         sent = frames.PrivateSent if event.type == PRIVATE else frames.GroupSent
-        return Result(sent(chat_id=chat_id, message_id=event.message_id, seq=event.seq, sent_at=event.at))
+        frame = sent(
+            chat_id=chat_id,
+            message_id=event.message_id,
+            seq=event.seq,
+            sent_at=event.at,
+            dup=dup or UNSET,
+        )
+        return Result(frame)
     frame = chat_frame(chat_id, event)
+    if dup:
+        frame = msgspec.structs.replace(frame, dup=True)
     return Result(frame, frame if frame.op == 14 else None)
 
 
-def friend_frame(event: UserEvent) -> frames.Body | None:
-    """The 17/1 or 17/2 that tells of a change of a pair, as its receiver sees it; None: there is none to tell."""
-    if event.kind == MEMBERSHIP or not event.t:
-        return None
-    if event.t == 1:
-        return frames.FriendAsked(user_id=event.about, asker=event.by)
-    return frames.FriendAnswered(user_id=event.about, type=event.type, answerer=event.by)
+def signal_frame(chat_id: int, signal: Signal) -> frames.Body:
+    """12/8 or 12/9."""
+    if signal.kind == TYPING:
+        return frames.IsTyping(chat_id=chat_id, user_id=signal.user)
+    return frames.ReadUpTo(chat_id=chat_id, message_id=signal.message_id, user_id=signal.user)
+
+
+def stored_message(message: StoredMessage) -> frames.Message:
+    """A message as it is now, for pages and rows."""
+    deleted = message.text is None
+    return frames.Message(
+        message_id=message.message_id,
+        sender_id=message.sender,
+        message=UNSET if message.text is None else message.text,
+        sent_at=message.sent_at,
+        edited_at=UNSET if deleted else message.edited_at or UNSET,
+        deleted=deleted or UNSET,
+        reply_to=message.reply_to or UNSET,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from chatsrv.wire.codes import CloseCode, Profile
@@ -37,12 +38,25 @@ class Subscriber(Protocol):
     def deliver(self, frame: bytes) -> None:
         """Send a framed event; before 1/1 was sent it is held."""
 
+    def deliver_unless_busy(self, frame: bytes) -> None:
+        """Send a framed event that nobody misses: it is dropped before 1/1, and while the socket takes no more."""
+
+    @property
+    def congested(self) -> bool:
+        """The socket takes no more at the moment, or much waits unsent."""
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call it once when it is not congested any more; never when the connection is closing."""
+
     def close(self, code: CloseCode) -> None:
         """End the connection; the actors hear of it by a leave, later."""
 
 
 class Result(NamedTuple):
-    """The answer to a request: ``reply`` if it had an ``id``, else ``event`` (None: nothing is sent)."""
+    """The answer to a request: ``reply`` if it had an ``id``, else ``event`` (None: nothing is sent).
+
+    An event that is not of the core is not sent to a core-profile session.
+    """
 
     reply: Body
     event: Body | None = None

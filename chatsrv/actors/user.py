@@ -7,15 +7,18 @@ tells (`ChatActor`); a change of the list of chats only attaches the sessions th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
+from chatsrv.actors.asking import Asking
 from chatsrv.actors.creation import create_chat
-from chatsrv.actors.friends import Asking, add_friend, answer_friend
+from chatsrv.actors.friends import FRIEND_REQUESTS
 from chatsrv.actors.hello import join
-from chatsrv.actors.rendering import friend_frame
+from chatsrv.actors.inbox import read_inbox
+from chatsrv.actors.relations import RelationFrame, Relations, is_shown, relation_frame, untold
 from chatsrv.actors.subscriber import Subscriber
 from chatsrv.actors.user_log import UserLog
 from chatsrv.kernel import Actor, Envelope, Overdue, Registry
@@ -23,10 +26,10 @@ from chatsrv.redis import Unavailable
 from chatsrv.store.events import MEMBERSHIP, UserEvent
 from chatsrv.store.users import UserLists
 from chatsrv.wire import frames
-from chatsrv.wire.codes import CloseCode, Profile
+from chatsrv.wire.codes import CloseCode
 from chatsrv.wire.framing import frame_text
 from chatsrv.wire.refusal import Refused
-from chatsrv.wire.requests import AddFriend, AnswerFriend, CreateChat
+from chatsrv.wire.requests import CreateChat, ReadInbox
 
 if TYPE_CHECKING:
     from chatsrv.actors.node import Node
@@ -41,7 +44,7 @@ class Join:
 
 
 class UserActor(Actor):
-    """Commands: `Join`, `CreateChat`, `AddFriend`, `AnswerFriend`; answers: `Result`, or None to a join."""
+    """Commands: `Join` and all requests that name no chat; answers: `Result`, or None to a join."""
 
     refusals = (Refused, Unavailable, Overdue)
 
@@ -53,8 +56,7 @@ class UserActor(Actor):
         self.asking: list[Asking] = []
         self.joining: Subscriber | None = None  # its lists are being read: `join` attaches it
         self.chats: dict[int, int] = {}  # value: a member since this event
-        self.friends: set[int] = set()
-        self.incoming: set[int] = set()
+        self.relations = Relations()
         self.log = UserLog(self)
 
     @property
@@ -62,7 +64,7 @@ class UserActor(Actor):
         return bool(self.sessions)
 
     def stopped(self) -> None:
-        self.node.presence.unwatch(self, self.friends)
+        self.node.presence.unwatch(self, self.relations.friends)
         self.log.stop()
         for session in list(self.sessions):
             session.close(CloseCode.INTERNAL_ERROR)
@@ -82,14 +84,7 @@ class UserActor(Actor):
 
     def receive(self, envelope: Envelope) -> Deferred[Any]:
         command = envelope.command
-        if isinstance(command, Join):
-            return Deferred.fromCoroutine(join(self, envelope, command))
-        if isinstance(command, CreateChat):
-            return Deferred.fromCoroutine(create_chat(self, envelope, command))
-        if isinstance(command, AddFriend):
-            return Deferred.fromCoroutine(add_friend(self, envelope, command))
-        assert isinstance(command, AnswerFriend)
-        return Deferred.fromCoroutine(answer_friend(self, envelope, command))
+        return Deferred.fromCoroutine(_COMMANDS[type(command)](self, envelope, command))
 
     # Sessions
 
@@ -113,7 +108,8 @@ class UserActor(Actor):
         self.node.sessions.leave(self.user_id, session.id)
         for feed in list(session.feeds):
             feed.detach(session)
-        if not self.sessions:
+        successor = self.node.users.find(self.user_id)
+        if not (self.sessions or (successor is not None and successor.sessions)):
             self.node.lease.disconnected(self.user_id)
 
     # What the user's log says
@@ -123,16 +119,11 @@ class UserActor(Actor):
         for chat_id in lists.chats.keys() - self.chats if show else ():
             self._attach(chat_id, lists.chats[chat_id])
         self.chats = dict(lists.chats)
-        added, ended = lists.friends - self.friends, self.friends - lists.friends
-        for friend in added if show else ():
-            self._show(frames.FriendAnswered(user_id=friend, type=1, answerer=friend))
-        for asker in lists.incoming - self.incoming if show else ():
-            self._show(frames.FriendAsked(user_id=asker, asker=asker))
-        self.friends, self.incoming = set(lists.friends), set(lists.incoming)
-        self.node.presence.unwatch(self, ended)
-        self.node.presence.watch(self, added)
-        if ended:
-            self.show_status()
+        before, self.relations = self.relations, Relations.of(lists)
+        for body in before.differences(self.relations, self.user_id) if show else ():
+            self._show(body)
+        friends = self.relations.friends
+        self._watch(friends - before.friends, before.friends - friends)
 
     def apply(self, event: UserEvent) -> None:
         """One change of the lists, in order."""
@@ -143,18 +134,26 @@ class UserActor(Actor):
             else:
                 self.chats.pop(event.about, None)
             return
-        (self.incoming.add if event.incoming else self.incoming.discard)(event.about)
-        if event.holds:
-            self.friends.add(event.about)
-            self.node.presence.watch(self, {event.about})
-        elif event.about in self.friends:
-            self.friends.remove(event.about)
-            self.node.presence.unwatch(self, {event.about})
-            self.show_status()
-        frame = friend_frame(event)
+        before = self.relations.to(event.about)
+        self.relations.take(event)
+        now = self.relations.to(event.about)
+        self._watch(now.friends - before.friends, before.friends - now.friends)
+        for body in untold(before, now, event, self.user_id):
+            self._show(body)
+        frame = relation_frame(event)
         if frame is not None:
             self._show(frame, event)
-        self.asking = [asking for asking in self.asking if not asking.ended_by(event)]
+        for asking in self.asking:
+            if asking.other == event.about:
+                asking.heard(event.version)
+        self.asking = [asking for asking in self.asking if not asking.ended]
+
+    def _watch(self, added: set[int], ended: set[int]) -> None:
+        """Friends were won and lost: the status follows."""
+        self.node.presence.unwatch(self, ended)
+        self.node.presence.watch(self, added)
+        if ended:
+            self.show_status()
 
     def _attach(self, chat_id: int, since: int) -> None:
         chat = self.node.chats.get(chat_id)
@@ -163,27 +162,22 @@ class UserActor(Actor):
                 chat.feed.attach(session, since)
         chat.listen()
 
-    def _show(self, body: frames.Body, event: UserEvent | None = None) -> None:
-        """To all sessions; of a request of his own only to full-profile ones, and to who asked in its place."""
+    def _show(self, body: RelationFrame, event: UserEvent | None = None) -> None:
+        """To all sessions that are to see it; to who asked, in its place. Without an event, it was found out."""
         frame = frame_text(frames.encode(body))
-        own_request = isinstance(body, frames.FriendAsked) and body.asker == self.user_id
         for session in self.sessions:
-            asking = self._asking(session, event)
-            asked_here = any(event and one.operation == event.operation for one in asking)
-            if own_request and session.profile is not Profile.FULL and not asked_here:
+            asking = [each for each in self.asking if each.session is session and each.other == body.user_id]
+            asked_here = any(event and each.operation == event.operation for each in asking)
+            if not is_shown(body, self.user_id, session.profile, asked_here=asked_here):
                 continue
-            if not any(event and one.takes(event, frame) for one in asking):
+            if not any(each.takes(event, frame) if event else each.covers(body, frame) for each in asking):
                 session.deliver(frame)
-
-    def _asking(self, session: Subscriber, event: UserEvent | None) -> list[Asking]:
-        """The requests of the session about the other one of the event."""
-        return [one for one in self.asking if event and one.session is session and one.other == event.about]
 
     # Status
 
     def show_status(self) -> None:
         """2/1 to every greeted session whose last one differs from the friends who are online now."""
-        online = {friend for friend in self.friends if self.node.presence.is_online(friend)}
+        online = {friend for friend in self.relations.friends if self.node.presence.is_online(friend)}
         for session, last in self.sessions.items():
             if last is not None and last != online:
                 self.send_status(session, online)
@@ -191,3 +185,11 @@ class UserActor(Actor):
     def send_status(self, session: Subscriber, online: set[int]) -> None:
         self.sessions[session] = online
         session.deliver(frame_text(frames.encode(frames.Status(user_ids=sorted(online)))))
+
+
+_COMMANDS: dict[type, Callable[[UserActor, Envelope, Any], Coroutine[Any, Any, None]]] = {
+    Join: join,
+    CreateChat: create_chat,
+    ReadInbox: read_inbox,
+    **FRIEND_REQUESTS,
+}

@@ -95,11 +95,13 @@ class UserLog:
         actor, users, known = self._actor, self._actor.node.store.users, self.rev or 0
         try:
             rev = await users.rev(actor.user_id)
+            if self._stopped:
+                return
             after = self.rev or 0
             if rev > after:
                 await self._read_on(after)
             elif rev < known:
-                await self._read_lists()
+                actor.node.epoch.lost()
         except Unavailable:
             self._later()
         finally:

@@ -22,18 +22,29 @@ async def together(link: RedisLink, coroutines: Iterable[Coroutine[Any, Any, T]]
 
     Raises the first failure as it is; what was not begun by then never is.
     """
-    waiting, results = list(coroutines), []
+    waiting, begun = list(coroutines), list[Deferred[T]]()
+    failed = False
+
+    def note(failure: Failure) -> Failure:
+        nonlocal failed
+        failed = True
+        return failure
+
     try:
-        while waiting:
+        while waiting and not failed:
             await link.room()
+            if failed:
+                break
             part, waiting = waiting[:TOGETHER], waiting[TOGETHER:]
-            results += await gatherResults([Deferred.fromCoroutine(c) for c in part], consumeErrors=True)
+            begun += [Deferred.fromCoroutine(c).addErrback(note) for c in part]
+        return await gatherResults(begun, consumeErrors=True)
     except FirstError as first:
         raise _cause(first) from None
     finally:
+        for each in begun:
+            each.addErrback(lambda _: None)
         for coroutine in waiting:
             coroutine.close()
-    return results
 
 
 def _cause(first: FirstError) -> BaseException:

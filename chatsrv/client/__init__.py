@@ -1,11 +1,13 @@
-"""The client library: one typed, Twisted connection to a chatsrv server.
+"""The client library: a Twisted client of a chatsrv server, in two layers.
 
-``connect`` shakes hands and waits for hello (1/1); the ``Connection`` it yields sends requests with
-``call`` (a Deferred of the reply, or of a typed error), one-way frames with ``send``, and hands
-events to a callback in the order they arrive. ``verbs`` are the same requests with typed arguments.
-Nothing here reconnects. It imports ``chatsrv.wire`` for the codes, and nothing else of the server.
+A ``Client`` stays connected until it is stopped: it connects again, renews its token, catches up with what
+it missed, sends again what was not answered, and gives each chat's events once and in order. Below it,
+``connect`` yields one ``Connection``: requests with ``call``, frames with ``send``, events as they come.
+``verbs`` are the requests with typed arguments, for both. It imports ``chatsrv.wire`` for the codes, the
+limits and what a request costs, and nothing else of the server.
 """
 
+from chatsrv.client.client import Client
 from chatsrv.client.connect import TokenIn, connect
 from chatsrv.client.connection import Connection, EventSink
 from chatsrv.client.errors import (
@@ -13,13 +15,20 @@ from chatsrv.client.errors import (
     ConnectionClosed,
     ConnectTimeout,
     HandshakeRefused,
+    NoToken,
+    QueueFull,
     RequestRefused,
     RequestTimeout,
+    TokenUnavailable,
+    Unsuitable,
 )
 from chatsrv.client.frames import Frame, Hello, Limits
+from chatsrv.client.sinks import ResetSink, State, StateSink
+from chatsrv.client.tokens import TokenCallback
 from chatsrv.wire.codes import CloseCode, ErrorCode, Profile
 
 __all__ = [
+    "Client",
     "ClientError",
     "CloseCode",
     "ConnectTimeout",
@@ -31,9 +40,17 @@ __all__ = [
     "HandshakeRefused",
     "Hello",
     "Limits",
+    "NoToken",
     "Profile",
+    "QueueFull",
     "RequestRefused",
     "RequestTimeout",
+    "ResetSink",
+    "State",
+    "StateSink",
+    "TokenCallback",
     "TokenIn",
+    "TokenUnavailable",
+    "Unsuitable",
     "connect",
 ]

@@ -7,29 +7,45 @@ import sys
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectError
 from twisted.internet.stdio import StandardIO
 from twisted.internet.task import react
 
-from chatsrv.client.connect import connect
+from chatsrv.client.client import Client
 from chatsrv.client.console import Console
 from chatsrv.client.errors import ClientError
+from chatsrv.client.sinks import State
 
 DEFAULT_URL = "ws://127.0.0.1:8080/ws"
 
 
 async def talk(reactor: Any, url: str, token: str) -> None:
     console = Console()
+    why: list[Exception | None] = []
+
+    def show_state(state: State, reason: Exception | None) -> None:
+        console.show_state(state, reason)
+        if state is State.WAITING and not console.begun:  # nobody would know what there is to wait for
+            why.append(reason)
+            client.stop()
+
+    client = Client(
+        reactor,
+        url,
+        lambda: token,
+        on_event=console.show_frame,
+        on_reset=console.show_reset,
+        on_state=show_state,
+    )
     try:
-        connection = await connect(reactor, url, token, on_event=console.show_frame)
-    except (ClientError, ConnectError, OSError, ValueError) as error:
-        raise SystemExit(f"cannot connect to {url}: {error}") from None
-    connection.closed.addCallback(lambda _: console.end())
+        await client.start()
+    except (ClientError, ValueError) as error:
+        raise SystemExit(f"cannot connect to {url}: {(why or [error])[0]}") from None
+    client.stopped.addCallback(lambda _: console.end())
     StandardIO(console, reactor=reactor)
-    console.begin(connection)
+    console.begin(client)
     await console.ended
-    closed = await connection.close()
-    print(f"closed: {closed.code} {closed.reason}".rstrip(), file=sys.stderr)
+    reason = await client.stop()
+    print(f"closed: {reason}" if reason else "closed", file=sys.stderr)
 
 
 def main() -> None:

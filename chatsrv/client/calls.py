@@ -1,11 +1,12 @@
 """The requests in flight on one connection: who waits for which ``id``, and until when.
 
 ``Connection`` owns one. What always holds: each Deferred fires exactly once, and an entry's timer
-lives exactly as long as the entry.
+lives exactly as long as the entry; one that waits for ever (``inf``) has none.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
@@ -18,7 +19,7 @@ from chatsrv.client.frames import Frame
 
 class _Waiting(NamedTuple):
     reply: Deferred[Frame]
-    timer: IDelayedCall
+    timer: IDelayedCall | None
 
 
 class Calls:
@@ -39,7 +40,9 @@ class Calls:
         assert request.id is not None
         key = request.id
         reply: Deferred[Frame] = Deferred(lambda _: self._forget(key))
-        timer = self._clock.callLater(timeout_s, self._expire, request, timeout_s)
+        timer = None
+        if timeout_s != math.inf:
+            timer = self._clock.callLater(timeout_s, self._expire, request, timeout_s)
         self._waiting[key] = _Waiting(reply, timer)
         return reply
 
@@ -62,7 +65,7 @@ class Calls:
     def _take(self, key: int | str) -> Deferred[Frame] | None:
         if (waiting := self._waiting.pop(key, None)) is None:
             return None
-        if waiting.timer.active():
+        if waiting.timer is not None and waiting.timer.active():
             waiting.timer.cancel()
         return waiting.reply
 

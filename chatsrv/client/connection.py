@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from chatsrv.client import frames
+from chatsrv.client.announcement import Announcement
 from chatsrv.client.calls import Calls
 from chatsrv.client.errors import ABNORMAL, ConnectionClosed
 from chatsrv.client.frames import Frame, Hello
@@ -33,6 +34,9 @@ class Line(Protocol):
 
     def start_close(self, code: int, reason: str) -> None:
         """Send a close frame."""
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
 
     def abort(self) -> None:
         """Drop the line now."""
@@ -54,7 +58,8 @@ class Connection:
 
     ``hello`` is the 1/1, ``profile`` what was negotiated. ``on_event`` may be set at any time and
     gets every frame without ``id`` that arrives from then on; so does ``on_stray`` every frame with
-    an ``id`` that no call waits for (a reply that came after its timeout).
+    an ``id`` that no call waits for (a reply that came after its timeout). ``heard_at`` is when the
+    last bytes came, by the reactor's clock.
     """
 
     log = Logger()
@@ -79,7 +84,8 @@ class Connection:
         self._calls = Calls(clock)
         self._ended: Closed | None = None
         self._closing: IDelayedCall | None = None
-        self._watchers: list[Deferred[Closed]] = []
+        self._end: Announcement[Closed] = Announcement()
+        self.heard_at = clock.seconds()
 
     # -- what its owner calls
 
@@ -89,13 +95,15 @@ class Connection:
         """Send a request with a fresh ``id``; fires with its reply.
 
         Fails with ``RequestRefused``, ``RequestTimeout`` after ``timeout_s`` seconds (default: the
-        connection's), or ``ConnectionClosed``. Cancelling stops the waiting, not the request.
+        connection's; ``inf``: as long as the connection lasts), or ``ConnectionClosed``. Cancelling
+        stops the waiting, not the request.
         """
         if self._over:
             return fail(self._closed_error())
         request = Frame(op, t, d or {}, self._calls.next_id())
+        payload = frames.encode(request)
         reply = self._calls.wait_for(request, self._call_timeout_s if timeout_s is None else timeout_s)
-        self._line.send_text(frames.encode(request))
+        self._line.send_text(payload)
         return reply
 
     def send(self, op: int, t: int, d: dict[str, Any] | None = None) -> None:
@@ -115,6 +123,10 @@ class Connection:
             self._line.start_close(code, reason)
         return self.closed
 
+    def ping(self) -> None:
+        """Make the other end say something; what it says shows in ``heard_at``."""
+        self._line.ping()
+
     def abort(self) -> Deferred[Closed]:
         """Drop the line without a close frame."""
         if self._ended is None:
@@ -122,16 +134,20 @@ class Connection:
         return self.closed
 
     @property
+    def is_open(self) -> bool:
+        """Whether something can be sent: neither side has begun to close."""
+        return not self._over
+
+    @property
     def closed(self) -> Deferred[Closed]:
         """A new Deferred for each asker; fires when the connection is over, at once when it is."""
-        watcher: Deferred[Closed] = Deferred(self._stop_watching)
-        if self._ended is not None:
-            watcher.callback(self._ended)
-        else:
-            self._watchers.append(watcher)
-        return watcher
+        return self._end.wait()
 
     # -- what the socket calls
+
+    def heard(self) -> None:
+        """Something arrived, be it part of a message or a pong."""
+        self.heard_at = self._clock.seconds()
 
     def text_arrived(self, payload: bytes) -> None:
         """Route one message: an answer to who waits for it, an event to the sink."""
@@ -157,9 +173,7 @@ class Connection:
         if self._closing is not None and self._closing.active():
             self._closing.cancel()
         self._calls.fail_all(self._closed_error())
-        watchers, self._watchers = self._watchers, []
-        for watcher in watchers:
-            watcher.callback(self._ended)
+        self._end.make(self._ended)
 
     # -- inside
 
@@ -169,9 +183,6 @@ class Connection:
 
     def _closed_error(self) -> ConnectionClosed:
         return ConnectionClosed(*(self._ended or (ABNORMAL, "closing")))
-
-    def _stop_watching(self, watcher: Deferred[Closed]) -> None:
-        self._watchers.remove(watcher)
 
     def _hand_out(self, sink: EventSink, frame: Frame) -> None:
         try:

@@ -1,8 +1,9 @@
 """What can go wrong on the client's side, one type each.
 
-``HandshakeRefused`` and ``ConnectTimeout`` end a ``connect``, ``RequestRefused`` and
-``RequestTimeout`` one ``call``; ``ConnectionClosed`` ends either. Whether to try again is said by
-the registry in ``chatsrv.wire.codes``: ``error.code.retry`` and ``error.close_code.reconnect``.
+``HandshakeRefused`` and ``ConnectTimeout`` end a ``connect``, ``RequestRefused``, ``RequestTimeout`` and
+``QueueFull`` one ``call``; ``ConnectionClosed`` ends either. Whether to try again is said by the registry in
+``chatsrv.wire.codes``: ``error.code.retry`` and ``error.close_code.reconnect``. A ``Client`` does as they say;
+``NoToken`` and ``Unsuitable`` end it.
 """
 
 from __future__ import annotations
@@ -76,3 +77,22 @@ class RequestTimeout(ClientError):
 
     def __init__(self, op: int, t: int, timeout_s: float) -> None:
         super().__init__(f"no reply to {op}/{t} within {timeout_s:g} s")
+
+
+class QueueFull(ClientError):
+    """So many requests wait for the connection already; this one was not sent."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} requests are waiting to be sent")
+
+
+class TokenUnavailable(ClientError):
+    """The token callback failed; it is asked again. Its own error is the ``__cause__``."""
+
+
+class NoToken(ClientError):
+    """For the token callback to raise: there will be no token any more, so the client stops."""
+
+
+class Unsuitable(ClientError):
+    """The server said hello, but to another user than before, or not in the full profile."""

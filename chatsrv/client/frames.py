@@ -58,6 +58,13 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
 
 
+class CaughtUp(msgspec.Struct, frozen=True, kw_only=True):
+    """The reply to 1/2: where each replay stopped, and the chats that could not be replayed in full."""
+
+    heads: dict[int, int] = {}
+    reset: list[int] = []
+
+
 _decoder = msgspec.json.Decoder(Frame)
 _encoder = msgspec.json.Encoder()
 

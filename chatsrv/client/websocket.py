@@ -27,7 +27,11 @@ class ClientSocket(WebSocketClientProtocol):  # type: ignore[misc]
     opened = False
     http_status_line = ""
 
-    # -- Autobahn calls these
+    # -- Autobahn and Twisted call these
+
+    def dataReceived(self, data: bytes) -> None:
+        self.connection.heard()
+        super().dataReceived(data)
 
     def onConnect(self, response: Any) -> None:
         self._negotiated(response.protocol)
@@ -57,6 +61,10 @@ class ClientSocket(WebSocketClientProtocol):  # type: ignore[misc]
     def start_close(self, code: int, reason: str) -> None:
         """Send a close frame with any code; Autobahn's own method allows only some."""
         self.sendCloseFrame(code=code, reasonUtf8=reason.encode()[:123])
+
+    def ping(self) -> None:
+        """Send a ping; the pong counts as heard."""
+        self.sendPing()
 
     def abort(self) -> None:
         """Drop the socket, whatever the protocol's state (it may be half closed)."""

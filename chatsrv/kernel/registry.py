@@ -58,7 +58,11 @@ class Registry(Generic[A]):
     def stop(self) -> None:
         if self._sweep.running:
             self._sweep.stop()
-        for actor in list(self._actors.values()):
+        self.clear()
+
+    def clear(self) -> None:
+        """Let go of all actors: what they know holds no longer. The next use of each spawns a fresh one."""
+        for actor in self:
             self._let_go(actor)
 
     def __len__(self) -> int:

@@ -36,10 +36,12 @@ class Tally:
     def __init__(self, limit: int, window_s: float) -> None:
         self._limit = limit
         self._window_s = window_s
-        self._times: deque[float] = deque()
+        self._times: deque[float] | None = None  # mostly nothing happens
 
     def too_much(self, now: float) -> bool:
         """Count one more; True when there are more than ``limit`` within the window."""
+        if self._times is None:
+            self._times = deque()
         self._times.append(now)
         while now - self._times[0] > self._window_s:
             self._times.popleft()

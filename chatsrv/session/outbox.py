@@ -109,7 +109,7 @@ class Outbox:
     @property
     def congested(self) -> bool:
         """The transport takes no more, or much was written in this turn already."""
-        return self.paused or self.waiting >= _JOINED_BYTES
+        return self.paused or self.waiting >= min(_JOINED_BYTES, self._limit // 4)
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Calls it once as soon as the outbox is not congested (at the earliest at the end of this turn)."""

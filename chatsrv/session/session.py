@@ -13,22 +13,25 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from chatsrv.actors import Join, Node, Result
 from chatsrv.actors.feed import Feed
+from chatsrv.actors.replay import Replays
 from chatsrv.actors.user import UserActor
-from chatsrv.kernel import Actor, Envelope, MailboxFull, Overdue
+from chatsrv.kernel import Envelope, MailboxFull, Overdue
 from chatsrv.redis import Unavailable
 from chatsrv.session.limits import Tally, TokenBucket
 from chatsrv.session.shell import Shell
+from chatsrv.session.token_terms import TokenTerms
 from chatsrv.wire import frames
 from chatsrv.wire.codec import Incoming, Malformed, decode
-from chatsrv.wire.codes import CloseCode, ErrorCode
+from chatsrv.wire.codes import CloseCode, ErrorCode, Profile
 from chatsrv.wire.frames import FrameId
 from chatsrv.wire.framing import frame_text
 from chatsrv.wire.refusal import Refused
-from chatsrv.wire.requests import AddFriend, AnswerFriend, CreateChat
+from chatsrv.wire.requests import CatchUp, ChatRequest, RenewToken
 
 #: `bad_json` and `bad_frame` that are forgiven within a minute. PROTOCOL section 4.
 GARBAGE, GARBAGE_WINDOW_S = 10, 60.0
@@ -48,8 +51,8 @@ class State(Enum):
 class Session:
     """Implements `Receiver` for the shell and `Subscriber` for the actors.
 
-    ``refused_per_10s``: rate-limited requests above which the connection is closed. ``expires_in_s``: when
-    the token's time is over. ``ended`` is called once, with this session.
+    ``refused_per_10s``: rate-limited requests above which the connection is closed. ``terms`` say when the
+    token's time is over. ``ended`` is called once, with this session.
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class Session:
         node: Node,
         *,
         refused_per_10s: int,
-        expires_in_s: float,
+        terms: TokenTerms,
         ended: Callable[[Session], None],
     ) -> None:
         self.id = secrets.token_hex(8)
@@ -78,13 +81,18 @@ class Session:
         self._in_flight = 0
         self._held: list[bytes] = []  # what came before 1/1 was sent
         self._undelivered: list[bytes] = []  # what was to go out before it
-        self._expiry = node.clock.callLater(max(0.0, expires_in_s), self._expired)
+        self._heads = b""  # what hello said, packed, for replays
+        self._epoch = ""
+        self._replays: Replays | None = None
+        self._terms = terms
+        left_s = terms.seconds_left(shell.identity)
+        self._expiry = node.clock.callLater(max(0.0, left_s), self._expired)
 
     # The shell's side
 
     def opened(self) -> None:
         self._user = self._node.users.get(self.user_id)
-        command = Join(self.id, self._shell.identity.expires_at)
+        command = Join(self.id, self._terms.expires_at(self._shell.identity))
         try:
             self._user.post(Envelope(command, self._joined, self))
         except MailboxFull:
@@ -103,6 +111,8 @@ class Session:
             self._expiry.cancel()
         self._state = State.CLOSED
         self._held, self._undelivered = [], []
+        if self._replays is not None:
+            self._replays.stop()
         if self._user is not None:
             self._user.leave(self)
         self._ended(self)
@@ -116,6 +126,8 @@ class Session:
     def greet(self, hello: frames.Hello) -> None:
         if self._state is not State.HELLO:
             return
+        self._heads = msgspec.msgpack.encode(hello.heads)
+        self._epoch = hello.epoch
         self._shell.send(frame_text(frames.encode(hello)))
         undelivered, self._undelivered = self._undelivered, []
         for frame in undelivered:
@@ -127,6 +139,17 @@ class Session:
             self._undelivered.append(frame)
         else:
             self._shell.send(frame)
+
+    def deliver_unless_busy(self, frame: bytes) -> None:
+        if self._state is not State.HELLO and not self._shell.congested:
+            self._shell.send(frame)
+
+    @property
+    def congested(self) -> bool:
+        return self._shell.congested
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        self._shell.when_drained(callback)
 
     def close(self, code: CloseCode) -> None:
         self._shell.close_with(code)
@@ -158,15 +181,36 @@ class Session:
         envelope = Envelope(request, partial(self._answered, incoming), self)
         self._in_flight += 1
         try:
-            self._actor_for(request).post(envelope)
+            self._post(request, envelope)
         except MailboxFull:
             self._in_flight -= 1
             self._limit_rate(incoming, MAILBOX_RETRY_MS)
 
-    def _actor_for(self, request: Any) -> Actor:
-        if isinstance(request, (CreateChat, AddFriend, AnswerFriend)):
-            return self._node.users.get(self.user_id)
-        return self._node.chats.get(request.chat_id)
+    def _post(self, request: Any, envelope: Envelope) -> None:
+        if isinstance(request, ChatRequest):
+            self._node.chats.get(request.chat_id).post(envelope)
+        elif isinstance(request, RenewToken):
+            envelope.answer(self._renewed(request.token))
+        elif isinstance(request, CatchUp):
+            if self._replays is None:
+                heads = msgspec.msgpack.decode(self._heads, type=dict[int, int], strict=False)
+                self._replays = Replays(self, self._node, heads, self._epoch)
+            self._replays.post(envelope)
+        else:
+            self._node.users.get(self.user_id).post(envelope)
+
+    def _renewed(self, token: str) -> Result | Refused:
+        """1/3: the connection goes on with another token of its user."""
+        try:
+            identity = self._terms.successor(token, self.user_id)
+        except Refused as refused:
+            return refused
+        if self._expiry.active():
+            self._expiry.cancel()
+        left_s = self._terms.seconds_left(identity)
+        self._expiry = self._node.clock.callLater(max(0.0, left_s), self._expired)
+        renewed = frames.Renewed(expires_at=self._terms.expires_at(identity))
+        return Result(renewed, renewed)
 
     def _limit_rate(self, incoming: Incoming, wait_ms: int) -> None:
         refused = Refused(ErrorCode.RATE_LIMITED, retry_after_ms=wait_ms)
@@ -179,7 +223,7 @@ class Session:
         if isinstance(result, Result):
             if incoming.id is not UNSET:
                 self.deliver(frame_text(frames.encode(result.reply, incoming.id)))
-            elif result.event is not None:
+            elif result.event is not None and (result.event.core or self.profile is Profile.FULL):
                 self.deliver(frame_text(frames.encode(result.event)))
         else:
             self._refuse(_as_refusal(result), incoming.id, incoming.request.op, incoming.request.t)

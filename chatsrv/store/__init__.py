@@ -5,6 +5,7 @@ return plain values and the structs of `chatsrv.store.events`; a refusal of a sc
 a store out of reach as `chatsrv.redis.Unavailable`.
 """
 
+from chatsrv.store.chats import Retention
 from chatsrv.store.store import Store
 
-__all__ = ["Store"]
+__all__ = ["Retention", "Store"]

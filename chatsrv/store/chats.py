@@ -1,4 +1,4 @@
-"""Chats in the store: create, append, edit, delete, update, and reading the event log.
+"""Chats in the store, changed: create, append, edit, delete, update, marks; reading is in `reading`.
 
 Methods that change something take ``channel``, where the script publishes the event, and ``operation``, the
 name of the change on that channel.
@@ -6,38 +6,53 @@ name of the change on that channel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from chatsrv.redis import RedisLink, Script
-from chatsrv.store.events import ChatEvent, chat_event, chat_events
+from chatsrv.store.events import ChatEvent, chat_event
 from chatsrv.store.keys import Keys
-from chatsrv.store.repository import Repository, failure_of
+from chatsrv.store.reading import ChatReads, Details, Head, HistoryPage, Page, StoredMessage, Summary
+from chatsrv.store.repository import failure_of
 from chatsrv.wire.requests import GROUP, PRIVATE
+
+__all__ = [
+    "Changed",
+    "ChatStore",
+    "Details",
+    "Draft",
+    "Head",
+    "HistoryPage",
+    "Page",
+    "Retention",
+    "StoredMessage",
+    "Summary",
+]
+
+
+_NONCES = ("nonces:0", "nonces:1")
 
 
 class Draft(NamedTuple):
-    """A message before it is stored."""
+    """A message before it is stored; ``nonce`` empty and ``reply_to`` 0: none."""
 
     sender: int
     type: int
     text: str
+    nonce: str = ""
+    reply_to: int = 0
 
 
-class Head(NamedTuple):
-    """Where a chat stands: ``seq`` of its last event (0: no such chat); ``since`` when a user is a member (0: not)."""
+class Retention(NamedTuple):
+    """What is kept of each chat: events and ``messages`` (0: all) by count, messages by age (0: of any age).
 
-    seq: int
-    since: int
-    gone: bool
+    ``log_events`` is a lower bound. A nonce is known for ``nonce_window_ms`` at least, twice that at most.
+    """
 
-
-class Page(NamedTuple):
-    """A part of a chat's log; ``strangers`` are those of the users asked about who are no members now."""
-
-    head: Head
-    events: list[ChatEvent]
-    strangers: frozenset[int]
+    log_events: int = 10_000
+    messages: int = 0
+    message_age_ms: int = 0
+    nonce_window_ms: int = 86_400_000
 
 
 class Changed(NamedTuple):
@@ -47,10 +62,13 @@ class Changed(NamedTuple):
     changed: bool
 
 
-class ChatStore(Repository):
-    def __init__(self, link: RedisLink, keys: Keys, scripts: dict[str, Script], *, log_events: int) -> None:
+class ChatStore(ChatReads):
+    def __init__(
+        self, link: RedisLink, keys: Keys, scripts: dict[str, Script], *, retention: Retention
+    ) -> None:
         super().__init__(link, keys, scripts)
-        self._log_events = log_events
+        self._retention = retention
+        self._log_events = retention.log_events
         self._send = scripts["chat_send"]
 
     async def next_id(self) -> int:
@@ -90,13 +108,14 @@ class ChatStore(Repository):
     ) -> None:
         """Append a batch of messages; without a Deferred, for this is the hot path.
 
-        ``done`` gets ``[time, result...]``, each result ``[seq, message_id]`` or the bytes of a refusal's code;
-        or an exception, and then the outcome is unknown.
+        ``done`` gets ``[time, result...]``, each result ``[seq, message_id]``, ``[seq, message_id, sent_at]`` of
+        the message that came before with this nonce, or the bytes of a refusal's code; or an exception, and
+        then the outcome is unknown.
         """
-        args: list[str | int] = [channel, operation, self._log_events]
+        args: list[str | int] = [channel, operation, *self._retention]
         for draft in drafts:
             args += draft
-        keys = self._keys.chat(chat_id, "meta", "members", "messages", "log")
+        keys = self._keys.chat(chat_id, "messages", "log", "deleted", "meta", "members", "marks", *_NONCES)
         self._link.run(lambda reply: done(failure_of(reply) or reply), self._send, keys, args)
 
     async def edit(
@@ -109,7 +128,7 @@ class ChatStore(Repository):
     async def delete(
         self, chat_id: int, caller: int, message_id: int, channel: str, operation: str
     ) -> Changed:
-        keys = self._keys.chat(chat_id, "meta", "members", "messages", "log")
+        keys = self._keys.chat(chat_id, "meta", "members", "messages", "log", "deleted")
         args = (channel, operation, self._log_events, caller, message_id)
         return _changed(await self._run("chat_delete", keys, *args))
 
@@ -131,32 +150,27 @@ class ChatStore(Repository):
         ``keep_name_if_empty``: an empty name beside a non-empty list leaves the name (the core profile).
         """
         rename = 0 if name is None else 2 if keep_name_if_empty else 1
-        keys = self._keys.chat(chat_id, "meta", "members", "messages", "log", "handoff")
+        keys = self._keys.chat(
+            chat_id, "meta", "members", "messages", "log", "handoff", "marks", "deleted", *_NONCES
+        )
         args = (channel, operation, self._log_events, caller, members, rename, name or "")
         return _changed(await self._run("chat_update", keys, *args, len(add), *add, *remove))
 
-    async def outsiders(self, chat_id: int, caller: int, users: Sequence[int]) -> tuple[int, list[int]]:
-        """How many members there are, and who of ``users`` is none; `Refused` when the caller is none."""
+    async def mark_read(
+        self, chat_id: int, caller: int, message_id: int, session: str, channel: str, operation: str
+    ) -> int:
+        """Move the caller's mark forward, never back; the mark as it is then."""
+        keys = self._keys.chat(chat_id, "meta", "members", "marks")
+        return int(await self._run("chat_read", keys, channel, operation, caller, session, message_id))
+
+    async def typing(self, chat_id: int, caller: int, session: str, channel: str, operation: str) -> None:
+        """Tell the members, and store nothing."""
         keys = self._keys.chat(chat_id, "meta", "members")
-        count, outsiders = await self._run("chat_outsiders", keys, caller, *users)
-        return count, outsiders
+        await self._run("chat_typing", keys, channel, operation, caller, session)
 
-    async def head(self, chat_id: int, user_id: int = 0) -> Head:
-        """Where the chat stands, and since when ``user_id`` is a member, at one moment."""
-        seq, since, gone = await self._run("chat_head", self._keys.chat(chat_id, "meta", "members"), user_id)
-        return Head(seq, since, bool(gone))
-
-    async def state(self, chat_id: int, user_id: int) -> ChatEvent:
-        """The state of the chat at its head; `Refused` (``not_found``) for who is no member."""
-        return _changed(
-            await self._run("chat_state", self._keys.chat(chat_id, "meta", "members"), user_id)
-        ).event
-
-    async def events(self, chat_id: int, after: int, limit: int, users: Collection[int] = ()) -> Page:
-        """At most ``limit`` events after ``after``, oldest first: texts as now, all else as it was then."""
-        keys = self._keys.chat(chat_id, "meta", "members", "messages", "log")
-        seq, gone, packed, strangers = await self._run("chat_events", keys, after, limit, *users)
-        return Page(Head(seq, 0, bool(gone)), chat_events(packed), frozenset(strangers))
+    async def apply_block(self, chat_id: int, blocked: bool, version: int) -> None:
+        """A private chat takes over from its pair whether one of the two blocks the other; the newest wins."""
+        await self._run("chat_block", self._keys.chat(chat_id, "meta"), version, int(blocked))
 
     async def handoff(self, chat_id: int) -> dict[bytes, bytes]:
         """What still must be told to users: ``u:<id>`` to ``<member 1 or 0>:<version>``."""

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 CREATED, CHANGED, MESSAGE, EDITED, DELETED = 1, 2, 3, 6, 7
+READ, TYPING = 8, 9
 MEMBERSHIP, RELATION, SURPLUS = 1, 2, 3
 
 
@@ -18,7 +19,8 @@ class ChatEvent(msgspec.Struct, array_like=True, frozen=True):
     """One event of a chat's log; ``seq`` is its position. ``at`` is in ms since the epoch.
 
     ``kind`` says which fields mean something: all have ``by`` (who did it) and ``type`` (1 private, 2 group);
-    messages have ``message_id``, ``text``, ``author``; creation and change have the state after them.
+    messages have ``message_id``, ``text``, ``author`` and ``reply_to`` (0: none); creation and change have the
+    state after them.
     ``deleted`` and ``rewritten``: read from the log later, the text is gone, or of a later edit.
     """
 
@@ -37,13 +39,28 @@ class ChatEvent(msgspec.Struct, array_like=True, frozen=True):
     removed: list[int] = []
     deleted: bool = False
     rewritten: bool = False
+    reply_to: int = 0
+
+
+class Signal(msgspec.Struct, array_like=True, frozen=True):
+    """What happens in a chat beside its events: a member has read on, or is typing. Numbered by nothing.
+
+    ``kind`` READ or TYPING; ``seq`` is the chat's head at that moment, ``session`` whose request it was.
+    """
+
+    kind: int
+    seq: int
+    user: int
+    session: str
+    message_id: int = 0
 
 
 class ChatNews(msgspec.Struct, array_like=True, frozen=True):
-    """What a chat's channel carries: the operation that caused the events, and these in ``seq`` order."""
+    """What a chat's channel carries: the operation that caused the events, these in ``seq`` order, signals."""
 
     operation: str
     events: list[ChatEvent]
+    signals: list[Signal] = []
 
 
 class UserEvent(msgspec.Struct, array_like=True, frozen=True):
@@ -51,7 +68,8 @@ class UserEvent(msgspec.Struct, array_like=True, frozen=True):
 
     ``kind`` MEMBERSHIP: ``about`` is a chat, ``holds`` whether he is a member, since or until the event
     ``version``. RELATION: ``about`` is the other user, ``holds`` whether they are friends, as of the pair's
-    ``version``; ``t``, ``type`` and ``by`` make the 17/t to show (t 0: none). SURPLUS is no change and has
+    ``version``, and ``blocked`` whether he blocks the other one; ``t``, ``type`` and ``by`` make the 17/t to
+    show (t 0: none). SURPLUS is no change and has
     no rev: the session ``operation`` is one too many.
     """
 
@@ -66,6 +84,7 @@ class UserEvent(msgspec.Struct, array_like=True, frozen=True):
     type: int = 0
     by: int = 0
     operation: str = ""
+    blocked: bool = False
 
 
 _chat_event = msgspec.msgpack.Decoder(ChatEvent, strict=False)

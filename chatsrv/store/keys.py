@@ -13,6 +13,7 @@ class Keys:
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.chat_ids = f"{prefix}chat_ids"
+        self.epoch = f"{prefix}{{epoch}}"
         self.pending = f"{prefix}{{pending}}"
         self.leases = f"{prefix}{{nodes}}:leases"
         self.reaping = f"{prefix}{{nodes}}:reaping"

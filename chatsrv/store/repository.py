@@ -18,7 +18,13 @@ from chatsrv.wire.refusal import Refused
 #: What a script says instead of an answer when it refuses.
 REFUSALS: dict[object, ErrorCode] = {
     code.code.encode(): code
-    for code in (ErrorCode.NOT_FOUND, ErrorCode.WRONG_CHAT_TYPE, ErrorCode.FORBIDDEN, ErrorCode.LIMIT_REACHED)
+    for code in (
+        ErrorCode.NOT_FOUND,
+        ErrorCode.WRONG_CHAT_TYPE,
+        ErrorCode.FORBIDDEN,
+        ErrorCode.CONFLICT,
+        ErrorCode.LIMIT_REACHED,
+    )
 }
 
 #: Errors of a Redis that cannot serve now, which are no fault of the command.

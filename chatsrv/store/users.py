@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from chatsrv.store.events import SURPLUS, UserEvent, pack, user_event
@@ -10,7 +11,8 @@ from chatsrv.store.repository import Repository
 
 
 class UserLists(NamedTuple):
-    """All lists of a user as of ``rev``; ``time`` is the store's clock in ms. ``chats``: id to version."""
+    """All lists of a user as of ``rev``; ``time`` is the store's clock in ms. ``chats``: id to version.
+    ``blocked``: whom he blocks."""
 
     rev: int
     time: int
@@ -18,6 +20,7 @@ class UserLists(NamedTuple):
     friends: set[int]
     incoming: set[int]
     outgoing: set[int]
+    blocked: set[int]
 
 
 class Counts(NamedTuple):
@@ -26,16 +29,16 @@ class Counts(NamedTuple):
     chats: int
     friends: int
     requests: int
+    blocked: int
 
 
 class UserStore(Repository):
     async def read(self, user_id: int) -> UserLists:
-        keys = self._keys.user(user_id, "chats", "friends", "incoming", "outgoing", "state")
+        keys = self._keys.user(user_id, "chats", "friends", "incoming", "outgoing", "blocked", "state")
         rev, time, chats, *sets = await self._run("user_read", keys)
         versions = dict(zip(map(int, chats[::2]), map(int, chats[1::2]), strict=True))
         member_of = {chat: version for chat, version in versions.items() if version > 0}
-        friends, incoming, outgoing = (set(map(int, members)) for members in sets)
-        return UserLists(rev, time, member_of, friends, incoming, outgoing)
+        return UserLists(rev, time, member_of, *(set(map(int, members)) for members in sets))
 
     async def rev(self, user_id: int) -> int:
         (key,) = self._keys.user(user_id, "state")
@@ -57,7 +60,7 @@ class UserStore(Repository):
         await self._call("PUBLISH", channel, pack(event))
 
     async def counts(self, user_id: int) -> Counts:
-        keys = self._keys.user(user_id, "chats", "friends", "incoming", "outgoing", "left")
+        keys = self._keys.user(user_id, "chats", "friends", "incoming", "outgoing", "blocked", "left")
         return Counts(*await self._run("user_counts", keys))
 
     async def events(self, user_id: int, after: int) -> list[UserEvent]:
@@ -73,5 +76,20 @@ class UserStore(Repository):
 
     async def apply_pair(self, user_id: int, other: int, relation: Relation, channel: str) -> None:
         """Take over what the pair says, unless something as new is known."""
-        keys = self._keys.user(user_id, "pairs", "friends", "incoming", "outgoing", "state", "log")
+        lists = ("friends", "incoming", "outgoing", "blocked", "blockers")
+        keys = self._keys.user(user_id, "pairs", *lists, "state", "log")
         await self._run("user_pair", keys, channel, other, *relation)
+
+    async def blockers_among(self, user_id: int, users: Collection[int]) -> set[int]:
+        """Who of ``users`` blocks him: for the server only, nobody is to learn that."""
+        if not users:
+            return set()
+        (key,) = self._keys.user(user_id, "blockers")
+        flags = await self._call("SMISMEMBER", key, *users)
+        return {user for user, flag in zip(users, flags, strict=True) if flag}
+
+    async def bind_nonce(self, user_id: int, nonce: str, digest: str, candidate: int, window_ms: int) -> int:
+        """The chat that the nonce made: ``candidate`` from now on when there was none (0: only look, and 0 when
+        there is none). `Refused` (``conflict``) when it was another request; forgotten after ``window_ms``."""
+        keys = self._keys.user(user_id, f"nonce:{nonce}")
+        return int(await self._run("user_nonce", keys, digest, candidate, window_ms))

@@ -114,7 +114,7 @@ def _surrogate(document: dict[str, Any], text: str, limits: Limits, caller: int)
         incoming = decode(text.encode(errors="replace"), limits, caller)
     except Malformed as fault:
         return fault
-    fields, d = incoming.request.__struct_fields__, document["d"]
+    fields, d = incoming.request.__struct_fields__, document.get("d", {})
     members = (name for name in fields if not _storable(json.dumps(d.get(name), ensure_ascii=False)))
     where = {"id": incoming.id, "op": document["op"], "t": document["t"]}
     return Malformed(ErrorCode.BAD_REQUEST, next(members, None), **where)

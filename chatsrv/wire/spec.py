@@ -17,13 +17,10 @@ from typing import Any
 from msgspec import inspect
 
 from chatsrv.wire.codes import CloseCode, ErrorCode
-from chatsrv.wire.frames import FRAMES, Body, GroupSent, PrivateSent
+from chatsrv.wire.frames import EVENTS, REPLIES
 from chatsrv.wire.requests import MAX_ID, REQUESTS, UNSUPPORTED, check_name, check_text
 
 Row = tuple[str, ...]
-
-#: Sent only as the reply to a request with an ``id``, so not among the frames that may come as events.
-REPLIES: tuple[type[Body], ...] = (PrivateSent, GroupSent)
 
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n)(.*?)(<!-- end: \2 -->)", re.DOTALL)
 _RULES = {"message": check_text, "chat": check_name}
@@ -35,20 +32,17 @@ def requests() -> str:
     rows: list[Row] = []
     for (op, t), struct in REQUESTS.items():
         fields = inspect.type_info(struct).fields  # type: ignore[attr-defined]
-        rows += _under_one_head(
-            f"→ {op}/{t}",
-            [
-                (f"`{f.encode_name}`", _type(f.type), "yes" if f.required else "no", _bounds(f))
-                for f in fields
-            ],
-        )
+        members: list[Row] = [
+            (f"`{f.encode_name}`", _type(f.type), "yes" if f.required else "no", _bounds(f)) for f in fields
+        ]
+        rows += _under_one_head(f"→ {op}/{t}", members or [("none", "", "", "")])
     return _table(("request", "member of `d`", "type", "required", "bounds"), rows)
 
 
 def frames() -> str:
     """What the server sends: a row per member of ``d``."""
     rows: list[Row] = []
-    for struct in sorted(FRAMES + REPLIES, key=lambda frame: (frame.op, frame.t, frame in REPLIES)):
+    for struct in sorted(EVENTS + REPLIES, key=lambda frame: (frame.op, frame.t, frame in REPLIES)):
         reply = " reply" if struct in REPLIES else ""
         rows += _under_one_head(f"← {struct.op}/{struct.t}{reply}", list(_members(struct)))
     return _table(("frame", "member of `d`", "type", "present"), rows)
@@ -103,10 +97,13 @@ def main(arguments: list[str]) -> int:
 def _members(struct: type[Any], prefix: str = "") -> Iterable[Row]:
     for field in inspect.type_info(struct).fields:  # type: ignore[attr-defined]
         name = f"{prefix}{field.encode_name}"
-        present = "always" if field.required or prefix else "where it applies"
+        present = "always" if field.required or prefix == "limits." else "where it applies"
         yield f"`{name}`", _type(field.type), present
-        if isinstance(field.type, inspect.StructType):
-            yield from _members(field.type.cls, f"{name}.")
+        kind = field.type
+        if isinstance(kind, inspect.ListType):
+            kind, name = kind.item_type, f"{name}[]"
+        if isinstance(kind, inspect.StructType):
+            yield from _members(kind.cls, f"{name}.")
 
 
 def _type(kind: inspect.Type) -> str:
@@ -134,8 +131,12 @@ def _bounds(field: inspect.Field) -> str:
     kind = field.type
     if isinstance(kind, inspect.ListType) and isinstance(kind.item_type, inspect.IntType):
         return f"each {_range(kind.item_type)}; {_LIST_BOUND}"
+    if isinstance(kind, inspect.DictType) and isinstance(kind.value_type, inspect.IntType):
+        return f"each {_range(kind.value_type)}; {_LIST_BOUND}"
     if isinstance(kind, inspect.IntType):
         return _range(kind)
+    if isinstance(kind, inspect.StrType) and kind.max_length:
+        return f"{kind.min_length} to {kind.max_length} characters"
     rule = _RULES.get(field.encode_name)
     if rule is None:
         return ""
@@ -144,7 +145,8 @@ def _bounds(field: inspect.Field) -> str:
 
 
 def _range(kind: inspect.IntType) -> str:
-    return f"{kind.ge} to {'2^53-1' if kind.le == MAX_ID else kind.le}"
+    most = {MAX_ID: "2^53-1", None: "`limits.history_page`"}.get(kind.le, str(kind.le))
+    return f"{kind.ge} to {most}"
 
 
 def _under_one_head(head: str, rows: list[Row]) -> list[Row]:

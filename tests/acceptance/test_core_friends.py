@@ -1,24 +1,11 @@
 """16/1 and 16/2 and what they cause (PROTOCOL section 3, Friends), in both profiles."""
 
+from tests.acceptance.relations import AliceAndBob
 from tests.support.chat import CORE, FULL, ChatCase, together
 from tests.support.user import NOBODY
 
 
-class Asking:
-    async def marker(self, *receivers):
-        """A friend request of someone else, which is the next event of each."""
-        stranger = await self.user(900 + len(self.markers))
-        self.markers.append(stranger)
-        for user_id in {receiver.user_id for receiver in receivers}:
-            await stranger.call(16, 1, user_id=user_id)
-        for receiver in receivers:
-            await receiver.expect(17, 1, user_id=stranger.user_id)
-
-    async def setUp(self):
-        await super().setUp()
-        self.markers = []
-        self.alice, self.bob = await self.users(1, 2)
-
+class Asking(AliceAndBob):
     async def test_the_other_is_asked_and_the_caller_answered(self):
         reply = await self.alice.call(16, 1, user_id=2)
         self.assertEqual((reply["user_id"], reply["from"]), (2, 1))

@@ -6,41 +6,12 @@ import signal
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-from chatsrv.client import HandshakeRefused
-from tests.support.chat import CORE, ProcessCase
-from tests.support.load import Load
+from tests.acceptance.faults import DURABLE, PREFIX, FaultCase
+from tests.support.chat import CORE
 from tests.support.process import child_of
 from tests.support.store import stored_messages
 
-DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
-PREFIX = "faults:"
 AWAY_S = 5
-
-
-class FaultCase(ProcessCase):
-    settings = {"redis_key_prefix": PREFIX, "redis_timeout_s": 1, "request_timeout_s": 2}
-
-    async def loaded(self):
-        """Four clients in one group who send and wait."""
-        users = [*await self.users(1, 2, 3), await self.user(4, CORE)]
-        chat_id = await self.group(*users)
-        load = Load(chat_id, users)
-        return load, load.run()
-
-    async def user_in_the_end(self, user_id):
-        """A connection, as soon as handshakes are not answered with 503 any more."""
-        while True:
-            try:
-                return await self.user(user_id)
-            except HandshakeRefused as refused:
-                if refused.status != 503 or refused.retry_after_s is None:
-                    raise
-                await deferLater(reactor, 0.05)
-
-    def check_gapless(self, stored):
-        self.assertEqual(sorted(stored), list(range(1, len(stored) + 1)))
-        texts = [text for _sender, text in stored.values()]
-        self.assertEqual(len(texts), len(set(texts)), "a message is stored twice")
 
 
 class TheService(FaultCase):
@@ -199,6 +170,7 @@ class TheStoreAway(FaultCase):
     async def test_while_it_is_away_every_request_is_unavailable_and_handshakes_are_refused(self):
         alice, bob = await self.users(1, 2)
         chat_id = await self.group(alice, bob)
+        alice = await self.user(1)
         self.redis.kill()
         rows = [
             (11, 2, {"chat_id": chat_id, "message": "x"}),
@@ -207,6 +179,9 @@ class TheStoreAway(FaultCase):
         rows += [(11, 7, {"chat_id": chat_id, "message_id": 1}), (13, 1, {"user_ids": [3], "type": 1})]
         rows += [(13, 1, {"user_ids": [3], "type": 2}), (13, 2, {"chat_id": chat_id, "chat": "x"})]
         rows += [(16, 1, {"user_id": 3}), (16, 2, {"user_id": 3, "type": 1})]
+        rows += [(11, 8, {"chat_id": chat_id, "message_id": 1}), (11, 9, {"chat_id": chat_id})]
+        rows += [(11, 10, {"chat_id": chat_id}), (13, 3, {"chat_id": chat_id}), (13, 4, {})]
+        rows += [(1, 2, {"chats": {chat_id: 0}}), *[(16, t, {"user_id": 3}) for t in (3, 4, 5)], (16, 6, {})]
         for op, t, d in rows:
             self.assertEqual(await alice.refusal_code(op, t, **d), "unavailable", (op, t))
         self.assertEqual(await alice.refusal_code(11, 2, chat_id=chat_id, message=""), "bad_request")

@@ -62,7 +62,7 @@ class ChatCase(NodeCase):
 
     def batches(self) -> list[list[str]]:
         """The texts of each group commit."""
-        return [args[5::3] for name, args in self.calls if name == "chat_send"]
+        return [args[8::5] for name, args in self.calls if name == "chat_send"]
 
     def check_all_got(self, first: int, last: int) -> None:
         for listener in self.everyone:
@@ -344,7 +344,7 @@ class Bounds(ChatCase):
 
     async def test_an_actor_that_crashes_again_and_again_lets_its_sessions_know(self) -> None:
         actor = self.here.chats.get(self.chat_id)
-        self.patch(actor, "_finish", None)
+        self.patch(actor, "finish", None)
         for _ in range(4):
             asked = self.alice.ask(EditMessage(chat_id=self.chat_id, message_id=99, message="x"))
             await self.assertFailure(asked, Refused)

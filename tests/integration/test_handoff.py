@@ -17,7 +17,16 @@ from twisted.python.failure import Failure
 from chatsrv.redis import ReplyError, Unavailable
 from chatsrv.store.pairs import Relation
 from chatsrv.wire.refusal import Refused
-from chatsrv.wire.requests import AddFriend, AnswerFriend, CreateChat, SendGroup, UpdateChat
+from chatsrv.wire.requests import (
+    AddFriend,
+    AnswerFriend,
+    BlockUser,
+    CreateChat,
+    RemoveFriend,
+    SendGroup,
+    UnblockUser,
+    UpdateChat,
+)
 from tests.unit.test_store_kit import Listener, NodeCase, until
 
 LONG_AGO = 1
@@ -26,6 +35,25 @@ Verbs = Callable[["Interrupted"], Awaitable[Any]]
 
 async def _awaited(waiting: Awaitable[Any]) -> Any:
     return await waiting
+
+
+class ShownRelations:
+    """What a full-profile client makes of the frames of op 17: friends, incoming, outgoing, blocked."""
+
+    def __init__(self, user_id: int) -> None:
+        self.user_id = user_id
+        self.lists: tuple[set[int], set[int], set[int], set[int]] = (set(), set(), set(), set())
+
+    def take(self, t: int, d: dict[str, Any]) -> None:
+        friends, incoming, outgoing, blocked = self.lists
+        for others in (friends, incoming, outgoing, blocked):
+            others.discard(d["user_id"])
+        if d.get("accepted") or d.get("type") == 1:
+            friends.add(d["user_id"])
+        elif t == 1:
+            (outgoing if d["from"] == self.user_id else incoming).add(d["user_id"])
+        elif t == 4:
+            blocked.add(d["user_id"])
 
 
 class Interrupted(NodeCase):
@@ -37,8 +65,11 @@ class Interrupted(NodeCase):
         self.base = 0
         self.listeners: list[Listener] = []
 
-    async def interrupted(self, prepare: Verbs | None, act: Verbs) -> None:
-        """Carry ``act`` out again and again, interrupted one command later each time, until it runs through."""
+    async def interrupted(self, prepare: Verbs | None, act: Verbs, again: Verbs | None = None) -> None:
+        """Carry ``act`` out again and again, interrupted one command later each time, until it runs through.
+
+        ``again`` is done afterwards, when nobody interrupts any more.
+        """
         for run_first in (False, True):
             for for_good in (False, True):
                 position = 0
@@ -49,7 +80,12 @@ class Interrupted(NodeCase):
                     if prepare is not None:
                         await prepare(self)
                         await self.settle()
-                    if await self._one_run(act, position, run_first, for_good):
+                    whole = await self._one_run(act, position, run_first, for_good)
+                    if again is not None:
+                        await again(self)
+                        await self.settle()
+                    await self.check()
+                    if whole:
                         break
                 self.assertGreater(position, 5, "nothing was interrupted")
 
@@ -80,7 +116,6 @@ class Interrupted(NodeCase):
         whole = not self.bad.own_link.failed
         self.bad.own_link.heal()
         await self.swept()
-        await self.check()
         return whole
 
     async def swept(self) -> None:
@@ -114,6 +149,12 @@ class Interrupted(NodeCase):
             self.assertEqual(other in lists[one].friends, pair.friends, self.case)
             self.assertEqual(other in lists[one].incoming, pair.asked == other, self.case)
             self.assertEqual(other in lists[one].outgoing, pair.asked == one, self.case)
+            self.assertEqual(other in lists[one].blocked, one in pair.blockers, self.case)
+            blockers = await self.store.users.blockers_among(one, [other])
+            self.assertEqual(other in blockers, other in pair.blockers, self.case)
+            if pair.chat:
+                blocked = self.outside.hget(self.key(f"{{c:{pair.chat}}}:meta"), "blocked")
+                self.assertEqual(blocked == b"1", bool(pair.blockers), self.case)
 
     async def _check_chats(self, lists: Any) -> None:
         said = {(user, chat) for user, each in lists.items() for chat in each.chats}
@@ -129,20 +170,17 @@ class Interrupted(NodeCase):
 
     def _check_shown(self, listener: Listener, lists: Any) -> None:
         message = (self.case, listener.user_id, listener.frames)
-        chats, friends, incoming = set(listener.hello.chat_ids), set(), set()
+        chats, shown = set(listener.hello.chat_ids), ShownRelations(listener.user_id)
         seqs: dict[int, list[int]] = {}
         for op, t, d in listener.frames:
             if op == 14:
                 (chats.add if listener.user_id in d["users"] else chats.discard)(d["chat_id"])
-            if op in (12, 14):
+            if op in (12, 14) and "dup" not in d:
                 seqs.setdefault(d["chat_id"], []).append(d["seq"])
             elif op == 17:
-                accepted = d.get("accepted") or d.get("type") == 1
-                (friends.add if accepted else friends.discard)(d["user_id"])
-                asked = t == 1 and d["from"] != listener.user_id
-                (incoming.add if asked else incoming.discard)(d["user_id"])
+                shown.take(t, d)
         self.assertEqual(chats, set(lists.chats), message)
-        self.assertEqual((friends, incoming), (lists.friends, lists.incoming), message)
+        self.assertEqual(shown.lists, lists[3:], message)
         for chat, numbers in seqs.items():
             self.assertEqual(numbers, sorted(set(numbers)), (chat, message))
         events = [(op, t, {**d, "id": 0}) for op, t, d in listener.frames if op == 17]
@@ -158,6 +196,10 @@ class Interrupted(NodeCase):
             if version:
                 contrary = Relation(version, b"0", b"1", b"0", b"1", b"0", b"2", b"op")
                 await self.store.users.apply_pair(one, other, contrary, "nowhere")
+        pair = await self.store.pairs.read(self.one, self.two)
+        if pair.chat:
+            known = self.outside.hget(self.key(f"{{c:{pair.chat}}}:meta"), "block_version")
+            await self.store.chats.apply_block(pair.chat, not pair.blockers, int(known))
 
     # The operations
 
@@ -211,6 +253,51 @@ class Interrupted(NodeCase):
             lambda case: case.bob.ask(AddFriend(user_id=case.one)),
             lambda case: case.alice.ask(AnswerFriend(user_id=case.two, type=2)),
         )
+
+    async def befriended(self) -> None:
+        await self.bob.ask(AddFriend(user_id=self.one))
+        await self.settle()
+        await self.alice.ask(AddFriend(user_id=self.two))
+
+    async def test_ending_a_friendship(self) -> None:
+        await self.interrupted(
+            Interrupted.befriended, lambda case: case.alice.ask(RemoveFriend(user_id=case.two))
+        )
+
+    async def test_withdrawing_a_request(self) -> None:
+        await self.interrupted(
+            lambda case: case.alice.ask(AddFriend(user_id=case.two)),
+            lambda case: case.alice.ask(RemoveFriend(user_id=case.two)),
+        )
+
+    async def test_blocking_a_friend(self) -> None:
+        await self.interrupted(
+            Interrupted.befriended, lambda case: case.alice.ask(BlockUser(user_id=case.two))
+        )
+
+    async def test_blocking_whom_one_has_a_private_chat_with(self) -> None:
+        await self.interrupted(
+            lambda case: case.alice.ask(CreateChat(user_ids=[case.two], type=1)),
+            lambda case: case.alice.ask(BlockUser(user_id=case.two)),
+        )
+
+    async def test_unblocking_whom_one_has_a_private_chat_with(self) -> None:
+        async def prepare(case: Interrupted) -> None:
+            await case.bob.ask(CreateChat(user_ids=[case.one], type=1))
+            await case.alice.ask(BlockUser(user_id=case.two))
+
+        await self.interrupted(prepare, lambda case: case.alice.ask(UnblockUser(user_id=case.two)))
+
+    async def test_creating_a_group_with_a_nonce_and_asking_again(self) -> None:
+        def create(case: Interrupted, listener: Listener) -> Awaitable[Any]:
+            return listener.ask(CreateChat(user_ids=[case.two, case.three], type=2, nonce="n"))
+
+        async def again(case: Interrupted) -> None:
+            first = await create(case, case.device)
+            chats = (await case.store.users.read(case.two)).chats
+            self.assertEqual(set(chats), {first.reply.chat_id}, case.case)
+
+        await self.interrupted(None, lambda case: create(case, case.alice), again)
 
 
 class Sweeps(NodeCase):

@@ -109,7 +109,7 @@ class ComingAndGoing(PresenceCase):
         await self.pass_by(STATUS_S)
         await self.pass_by(STATUS_S)
         self.assertEqual(
-            len(alice.online), 10 if alice.node.users.get(1).friends >= set(range(10, 20)) else 0
+            len(alice.online), 10 if alice.node.users.get(1).relations.friends >= set(range(10, 20)) else 0
         )
         self.assertLessEqual(len(alice.of(2)) - told, 2)
 

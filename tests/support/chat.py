@@ -92,7 +92,7 @@ class ChatVerbs(TestCase):
         """A connection of ``user_id``."""
         chosen = self.profile if profile is ... else profile
         user = await User.connected((node or self.node).url, user_id, chosen, **options)
-        self.addCleanup(user.connection.close)
+        self.addCleanup(user.close)
         return user
 
     async def users(self, *user_ids: int) -> list[User]:

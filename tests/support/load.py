@@ -1,4 +1,7 @@
-"""``Load``: clients that send as fast as they are answered, while something is done to the server."""
+"""Clients that send as fast as they are answered, while something is done to the server.
+
+``Load`` sends each message once, ``RetryingLoad`` until it is answered.
+"""
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -44,3 +47,35 @@ class Load:
             else:
                 assert reply["message_id"] not in self.replied, reply
                 self.replied[reply["message_id"]] = (user.user_id, text)
+
+
+class RetryingLoad(Load):
+    """Clients that send with ``nonce``, and again what was not answered, over a new connection if need be."""
+
+    def __init__(self, chat_id, users, connected):
+        super().__init__(chat_id, users)
+        self.lost = set()
+        self._connected = connected
+
+    async def _send(self, user):
+        while not self.stopping:
+            self.count += 1
+            text = f"{user.user_id}/{self.count}"
+            while (reply := await self._try(user, text)) is None:
+                if user in self.lost:
+                    user = await self._connected(user.user_id)
+            assert reply["message_id"] not in self.replied, reply
+            self.replied[reply["message_id"]] = (user.user_id, text)
+
+    async def _try(self, user, text):
+        """The reply; None when the outcome is unknown."""
+        try:
+            return await user.call(11, 2, chat_id=self.chat_id, message=text, nonce=text)
+        except ConnectionClosed:
+            self.lost.add(user)
+        except RequestRefused as error:
+            if error.code is not ErrorCode.UNAVAILABLE:
+                raise
+            self.unavailable += 1
+            await deferLater(reactor, 0.02)
+        return None

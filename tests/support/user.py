@@ -2,22 +2,21 @@
 
 ``expect`` takes the next event and says what it has to be; ``call`` and ``refused`` send a request with
 ``id`` and wait for its answer; ``sync`` is a barrier; ``nothing_arrived`` asserts an empty queue. Status
-frames (2/1) come when they like and have a queue of their own.
+frames (2/1) come when they like and have a queue of their own; what ``catch_up`` brings is no news and
+stands in ``replayed``.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, TimeoutError
 
 from chatsrv.client import ConnectionClosed, Frame, Profile, RequestRefused, connect
+from tests.support.queue import PATIENCE_S, Queue
 from tests.support.tokens import token_for
 from tests.support.witness import Witness
 
-PATIENCE_S = 8.0
 NOBODY = 2**53 - 1
 """A user, chat and message id that no test makes."""
 BAD_IDS = (0, -1, 2**53, 2**63, 10**30, "1", 1.5, True, None, [], {})
@@ -25,42 +24,12 @@ BAD_LISTS = (None, 1, "2", {}, [0], [-1], [2**53], ["2"], [2.5], [True], [None],
 """What is no id, and no list of user ids."""
 
 
-class Queue:
-    """Frames in order of arrival; one reader may wait."""
+class CaughtUp(NamedTuple):
+    """What a 1/2 brought, and what its reply said."""
 
-    def __init__(self, owner: str) -> None:
-        self.owner = owner
-        self.frames: deque[Frame] = deque()
-        self._reader: Deferred[None] | None = None
-        self._ended: Exception | None = None
-
-    def put(self, frame: Frame) -> None:
-        self.frames.append(frame)
-        self.wake()
-
-    def end(self, error: Exception) -> None:
-        """No more frames will come."""
-        self._ended = error
-        self.wake()
-
-    def wake(self) -> None:
-        """Let the waiting reader look again."""
-        reader, self._reader = self._reader, None
-        if reader is not None and not reader.called:
-            reader.callback(None)
-
-    async def next(self, what: str, patience_s: float = PATIENCE_S) -> Frame:
-        """The oldest frame; waits for one."""
-        while not self.frames:
-            if self._ended is not None:
-                raise self._ended
-            self._reader = Deferred()
-            self._reader.addTimeout(patience_s, reactor)
-            try:
-                await self._reader
-            except TimeoutError:
-                raise AssertionError(f"{self.owner} waited in vain for {what}") from None
-        return self.frames.popleft()
+    events: list[Frame]
+    heads: dict[int, int]
+    reset: list[int]
 
 
 class User:
@@ -71,6 +40,7 @@ class User:
         self.profile = profile
         self.events = Queue(f"user {user_id}")
         self.statuses = Queue(f"user {user_id}")
+        self.replayed: list[Frame] = []
         self.strays: list[Frame] = []
         self.broken: AssertionError | None = None
 
@@ -86,7 +56,7 @@ class User:
             reactor, url, token, profile=profile, on_event=early.append, **options
         )
         user.hello = user.connection.hello
-        user.witness = Witness(user_id, profile, user.hello.heads)
+        user.witness = Witness(profile, user.hello)
         user.connection.on_event = user._arrived
         user.connection.on_stray = user.strays.append
         user.connection.closed.addCallback(user._ended)
@@ -125,10 +95,15 @@ class User:
     # -- what goes out
 
     async def call(self, op: int, t: int, /, **d: Any) -> dict[str, Any]:
-        """Send a request with ``id``; the ``d`` of its reply, which is op + 1 and the same t."""
-        reply = await self.connection.call(op, t, d)
-        assert reply.kind == (op + 1, t), f"{op}/{t} was answered by {reply}"
-        self.witness.replied(reply)
+        """Send a request with ``id``; the ``d`` of its reply, which is op + 1 (of op 1: 1) and the same t."""
+        replay = self.witness.asked(op, t, d, by_id=True)
+        try:
+            reply = await self.connection.call(op, t, d)
+        except RequestRefused:
+            self.witness.refused(replay)
+            raise
+        assert reply.kind == (op + (op > 1), t), f"{op}/{t} was answered by {reply}"
+        self.witness.replied(reply, replay)
         return reply.d
 
     async def refused(self, op: int, t: int, /, **d: Any) -> RequestRefused:
@@ -145,7 +120,22 @@ class User:
 
     def send(self, op: int, t: int, /, **d: Any) -> None:
         """Send a request without ``id``."""
+        self.witness.asked(op, t, d, by_id=False)
         self.connection.send(op, t, d)
+
+    async def catch_up(self, chats: dict[int, int], *, epoch: Any = ...) -> CaughtUp:
+        """1/2 from these positions, in hello's epoch unless told another one (None: left out)."""
+        first = len(self.replayed)
+        chosen = self.hello.epoch if epoch is ... else epoch
+        reply = await self.call(1, 2, chats=chats, **({} if chosen is None else {"epoch": chosen}))
+        heads = {int(chat_id): seq for chat_id, seq in reply["heads"].items()}
+        return CaughtUp(self.replayed[first:], heads, reply["reset"])
+
+    async def history(self, chat_id: int, **bounds: Any) -> tuple[list[dict[str, Any]], bool]:
+        """11/10: a page of messages, and whether there are more."""
+        page = await self.call(11, 10, chat_id=chat_id, **bounds)
+        assert page["chat_id"] == chat_id, page
+        return page["messages"], page["more"]
 
     async def sync(self, chat_id: int | None = None) -> None:
         """Wait until everything sent before, about this chat or about friends, has been carried out."""
@@ -157,17 +147,22 @@ class User:
         self._hold()
 
     async def close(self) -> None:
-        """Close the connection and wait for its end."""
+        """Close the connection and wait for its end; none of its frames broke a rule."""
         await self.connection.close()
+        self._hold()
 
     # -- inside
 
     def _arrived(self, frame: Frame) -> None:
+        replayed = False
         try:
-            self.witness.saw(frame)
+            replayed = self.witness.saw(frame)
         except AssertionError as error:
             self.broken = self.broken or error
-        (self.statuses if frame.kind == (2, 1) else self.events).put(frame)
+        if replayed:
+            self.replayed.append(frame)
+        else:
+            (self.statuses if frame.kind == (2, 1) else self.events).put(frame)
 
     def _hold(self) -> None:
         if self.broken is not None:

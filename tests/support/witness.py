@@ -1,96 +1,131 @@
 """What must hold for every frame of every connection, whatever the test is about.
 
 A ``Witness`` sits on each test connection, sees all frames in order and raises ``AssertionError`` at the
-first that breaks PROTOCOL sections 1, 2 or 6; so each acceptance test checks all of it on the side.
+first that breaks PROTOCOL sections 1, 2 or 6; so each acceptance test checks all of it on the side. What a
+frame says of itself is in ``shapes``, what a catch-up may bring in ``replay``.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from chatsrv.client import Frame, Profile
+from chatsrv.client import Frame, Hello, Profile
+from tests.support.replay import Replay
+from tests.support.shapes import CATCH_UP, CHAT_EVENTS, CORE, KINDS, check, check_hello, check_shape
 
-CORE = {(1, 1), (2, 1), (3, 1), (12, 1), (12, 2), (12, 6), (12, 7), (14, 1), (14, 2), (17, 1), (17, 2)}
-MAX_ID = 2**53 - 1
-IDS = (
-    "chat_id",
-    "message_id",
-    "sender_id",
-    "user_id",
-    "owner_id",
-    "by",
-    "seq",
-    "sent_at",
-    "edited_at",
-    "from",
-)
-ID_LISTS = ("users", "user_ids", "chat_ids", "friend_ids")
-
-
-def check(holds: bool, what: str, frame: Frame) -> None:
-    """Raise when it does not."""
-    if not holds:
-        raise AssertionError(f"{what}: {frame}")
+READ_UP_TO = (12, 8)
 
 
 class Witness:
-    """Checks the events of one connection; replies are handed to ``replied``."""
+    """Checks what one connection is sent: ``saw`` each event, ``replied`` each reply.
 
-    def __init__(self, user_id: int, profile: Profile | None, heads: dict[int, int]) -> None:
-        self.user_id = user_id
+    In the full profile a chat's positions come without a hole, except where this connection itself acted
+    without ``id``: then nothing tells it.
+    """
+
+    def __init__(self, profile: Profile | None, hello: Hello) -> None:
+        check_hello(hello)
+        self.user_id = hello.user_id
         self.core = profile is not Profile.FULL
-        self.last_seq = dict(heads)
-        self.left: set[int] = set()
+        self.heads = dict(hello.heads)
+        self.last_seq = dict(hello.heads)
+        self.chats = set(hello.chat_ids)
+        self.holes: set[int] = set()
+        self.marks: dict[tuple[int, int], int] = {}
+        self.replays: list[Replay] = []
         self.last_status: list[int] | None = None
 
-    def saw(self, frame: Frame) -> None:
-        """One event, in the order of arrival."""
-        check(not self.core or frame.kind in CORE, "not for the core profile", frame)
-        self._numbers(frame.d, frame)
-        if frame.kind == (2, 1):
+    # -- what this connection asks for
+
+    def asked(self, op: int, t: int, d: dict[str, Any], *, by_id: bool) -> Replay | None:
+        """A request goes out; of a catch-up, what it may bring."""
+        if not by_id and op == 11:
+            self.holes.add(d.get("chat_id", 0))
+        if (op, t) != CATCH_UP:
+            return None
+        self.replays.append(Replay(d["chats"], self.heads, gapless=not self.core))
+        return self.replays[-1]
+
+    def refused(self, replay: Replay | None) -> None:
+        """The catch-up was answered by an error: it brings nothing."""
+        if replay is not None:
+            self.replays.remove(replay)
+
+    # -- what comes in
+
+    def saw(self, frame: Frame) -> bool:
+        """One event, in the order of arrival; whether it is a replayed one."""
+        check(frame.kind in (CORE if self.core else KINDS), "not for this profile", frame)
+        check_shape(frame)
+        if frame.kind in CHAT_EVENTS:
+            return self._chat_event(frame)
+        if frame.kind == CATCH_UP:
+            self._caught_up(self.replays[0], frame)
+        elif frame.kind == (2, 1):
             self._status(frame)
-        elif frame.op in (12, 14):
-            self._chat_event(frame)
+        elif frame.op == 12:
+            self._signal(frame)
+        return False
 
-    def replied(self, frame: Frame) -> None:
-        """The reply to a call. Only that to a new message surely names its own ``seq`` (section 2)."""
-        self._numbers(frame.d, frame)
-        if frame.kind in ((12, 1), (12, 2)) and not frame.d.get("dup"):
-            check(frame.d["seq"] > self.last_seq.get(frame.d["chat_id"], 0), "a reply out of order", frame)
-            self.last_seq[frame.d["chat_id"]] = frame.d["seq"]
-        if frame.kind == (14, 2):
+    def replied(self, frame: Frame, replay: Replay | None = None) -> None:
+        """The reply to a call. It stands in the place of its event, unless it is ``dup`` (section 2)."""
+        check_shape(frame)
+        if replay is not None:
+            self._caught_up(replay, frame)
+        elif frame.kind in CHAT_EVENTS and not frame.d.get("dup"):
+            self._advance(frame)
             self._membership(frame)
 
-    def _chat_event(self, frame: Frame) -> None:
+    def _chat_event(self, frame: Frame) -> bool:
+        if frame.d.get("dup"):
+            check(frame.op == 14, "a repeat shown as an event", frame)
+            return False  # the answer to a request without ``id`` that changed nothing: the present state
+        actor = frame.d.get("by", frame.d.get("sender_id"))
+        mine = frame.op == 12 and actor == self.user_id
+        check(not (self.core and mine), "caused by the receiver himself", frame)
+        if frame.d["seq"] <= self.heads.get(frame.d["chat_id"], 0):
+            self._replayed(frame)
+            return True
+        self._advance(frame)
+        check(frame.op == 14 or frame.d["chat_id"] in self.chats, "of a chat of others", frame)
+        self._membership(frame)
+        return False
+
+    def _replayed(self, frame: Frame) -> None:
+        takers = [replay for replay in self.replays if replay.may_bring(frame)]
+        check(bool(takers), "an event twice, or out of order", frame)
+        takers[0].brought(frame)
+
+    def _caught_up(self, replay: Replay, frame: Frame) -> None:
+        self.replays.remove(replay)
+        replay.ended(frame)
+
+    def _advance(self, frame: Frame) -> None:
         chat_id, seq = frame.d["chat_id"], frame.d["seq"]
-        if frame.kind == (14, 1) and frame.d["type"] == 1 and seq == self.last_seq.get(chat_id):
-            return  # the answer to re-opening a private chat without ``id`` names the present head
-        check(seq > self.last_seq.get(chat_id, 0), "an event twice, or out of order", frame)
+        last = self.last_seq.get(chat_id, 0)
+        check(seq > last, "an event twice, or out of order", frame)
+        whole = self.core or chat_id in self.holes or chat_id not in self.chats
+        check(whole or seq == last + 1, f"the event after {last} is missing", frame)
         self.last_seq[chat_id] = seq
-        if frame.op == 12:
-            check(chat_id not in self.left, "an event after the removal", frame)
-            actor = frame.d.get("by", frame.d.get("sender_id"))
-            check(not self.core or actor != self.user_id, "caused by the receiver himself", frame)
-        else:
-            self._membership(frame)
 
     def _membership(self, frame: Frame) -> None:
-        chat_id, users = frame.d["chat_id"], frame.d.get("users")
-        check(users is None or len(users) == len(set(users)), "a user listed twice", frame)
-        if users is not None and self.user_id in users:
-            self.left.discard(chat_id)
-        elif users is not None:
-            self.left.add(chat_id)
+        if frame.op != 14:
+            return
+        chat_id = frame.d["chat_id"]
+        if self.user_id in frame.d["users"]:
+            self.chats.add(chat_id)
+        else:
+            check(chat_id in self.chats, "an event after the removal", frame)
+            self.chats.remove(chat_id)
+
+    def _signal(self, frame: Frame) -> None:
+        check(frame.d["chat_id"] in self.chats, "of a chat of others", frame)
+        if frame.kind == READ_UP_TO:
+            whose = frame.d["chat_id"], frame.d["user_id"]
+            check(frame.d["message_id"] > self.marks.get(whose, 0), "a mark that does not move on", frame)
+            self.marks[whose] = frame.d["message_id"]
 
     def _status(self, frame: Frame) -> None:
         online = sorted(frame.d["user_ids"])
         check(online != self.last_status, "a status like the one before", frame)
         self.last_status = online
-
-    def _numbers(self, d: dict[str, Any], frame: Frame) -> None:
-        for name in IDS:
-            value = d.get(name, 1)
-            check(type(value) is int and 1 <= value <= MAX_ID, f"{name} is no id", frame)
-        for name in ID_LISTS:
-            for value in d.get(name, ()):
-                check(type(value) is int and 1 <= value <= MAX_ID, f"{name} holds no id", frame)

@@ -8,6 +8,7 @@ from chatsrv.actors import attachment as attachment_module
 from chatsrv.actors import feed as feed_module
 from chatsrv.actors.attachment import Attachment
 from chatsrv.actors.feed import Feed
+from chatsrv.store.events import DELETED, EDITED
 from chatsrv.wire.codes import Profile
 from tests.unit.test_feed import Recorder, change, message
 
@@ -65,6 +66,27 @@ class Order(FeedCase):
         self.feed.start(2)
         self.offer(3, 4, 5)
         self.assertEqual((session.seen, self.feed.position), (["e3", "e4", "e5"], 5))
+
+
+class Activity(FeedCase):
+    def test_it_is_the_time_of_the_last_event_that_is_no_edit_and_no_deletion(self) -> None:
+        self.assertEqual(self.feed.active_at, 0)
+        for seq, event, at in (
+            (5, message(5), 1_005),
+            (6, message(6, kind=EDITED), 1_005),
+            (7, message(7, kind=DELETED), 1_005),
+            (8, change(8), 1_008),
+        ):
+            self.feed.offer([event])
+            self.assertEqual((self.feed.position, self.feed.active_at), (seq, at))
+
+    def test_it_is_known_from_the_start_and_moves_with_what_is_delivered_only(self) -> None:
+        self.feed.reset()
+        self.feed.offer([message(6)])
+        self.feed.start(4, 77)
+        self.assertEqual(self.feed.active_at, 77)
+        self.offer(5)
+        self.assertEqual(self.feed.active_at, 1_006)
 
 
 class Profiles(FeedCase):

@@ -82,6 +82,13 @@ class AConnection(ConnectCase):
 
         await deferLater(reactor, 0)
 
+    async def test_a_ping_is_answered_and_the_answer_is_heard(self):
+        connection = await self.connected()
+        connection.heard_at = 0.0
+        connection.ping()
+        while not connection.heard_at:
+            await self.turn()
+
     async def test_close_ends_with_1000(self):
         connection = await self.connected()
         self.assertEqual((await connection.close()).code, 1000)

@@ -1,6 +1,7 @@
 """``Connection``, ``Calls`` and the frames, without a socket and without time."""
 
 import json
+import math
 
 import msgspec
 from twisted.internet.task import Clock
@@ -13,7 +14,6 @@ from chatsrv.client import (
     RequestRefused,
     RequestTimeout,
     frames,
-    verbs,
 )
 from chatsrv.client.connection import Connection
 
@@ -86,6 +86,18 @@ class Calls(ConnectionCase):
         self.arrives(12, 1, id=1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_a_call_may_wait_as_long_as_the_connection_lasts(self):
+        call = self.connection.call(11, 1, timeout_s=math.inf)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.clock.advance(10**6)
+        self.assertNoResult(call)
+        self.connection.line_lost(1001, "")
+        self.failureResultOf(call, ConnectionClosed)
+
+    def test_what_is_no_json_is_not_sent_and_leaves_nothing(self):
+        self.assertRaises(TypeError, self.connection.call, 11, 1, {"x": object()})
+        self.assertEqual((self.line.sent, self.clock.getDelayedCalls()), ([], []))
+
     def test_a_cancelled_call_leaves_no_timer(self):
         call = self.connection.call(11, 1)
         call.cancel()
@@ -150,6 +162,13 @@ class Ending(ConnectionCase):
         self.assertEqual([self.successResultOf(first).code, self.successResultOf(second).code], [1000, 1000])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_it_is_open_until_either_side_begins_to_close(self):
+        self.assertTrue(self.connection.is_open)
+        self.connection.closing_began()
+        self.assertFalse(self.connection.is_open)
+        self.connection.line_lost(1000, "")
+        self.assertFalse(self.connection.is_open)
+
     def test_a_peer_that_does_not_finish_closing_is_dropped(self):
         self.connection.close()
         self.clock.advance(5)
@@ -173,36 +192,3 @@ class Frames(SynchronousTestCase):
 
     def test_empty_members_are_left_out(self):
         self.assertEqual(frames.encode(Frame(16, 6)), b'{"op":16,"t":6}')
-
-
-class Verbs(ConnectionCase):
-    def test_each_verb_sends_its_row(self):
-        connection = self.connection
-        verbs.send_private(connection, 5, "a")
-        verbs.send_group(connection, 5, "b")
-        verbs.edit(connection, 5, 1, "c")
-        verbs.delete(connection, 5, 1)
-        verbs.create_private(connection, 2)
-        verbs.create_group(connection, [2, 3], "name")
-        verbs.update_chat(connection, 5, add_users=[4], chat="")
-        verbs.add_friend(connection, 2)
-        verbs.answer_friend(connection, 2, verbs.Answer.DENY)
-        self.assertEqual(
-            [(sent["op"], sent["t"], sent["d"]) for sent in self.line.sent],
-            [
-                (11, 1, {"chat_id": 5, "message": "a"}),
-                (11, 2, {"chat_id": 5, "message": "b"}),
-                (11, 6, {"chat_id": 5, "message_id": 1, "message": "c"}),
-                (11, 7, {"chat_id": 5, "message_id": 1}),
-                (13, 1, {"user_ids": [2], "type": 1}),
-                (13, 1, {"user_ids": [2, 3], "type": 2, "chat": "name"}),
-                (13, 2, {"chat_id": 5, "chat": "", "add_users": [4]}),
-                (16, 1, {"user_id": 2}),
-                (16, 2, {"user_id": 2, "type": 2}),
-            ],
-        )
-
-    def test_a_reply_becomes_a_struct(self):
-        sent = verbs.send_group(self.connection, 5, "b")
-        self.arrives(12, 2, {"chat_id": 5, "message_id": 1, "seq": 2, "sent_at": 9}, id=1)
-        self.assertEqual(self.successResultOf(sent), verbs.Sent(5, 1, 2, 9))

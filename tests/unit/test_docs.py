@@ -20,7 +20,7 @@ SETTING_WORDS = re.compile(r"^[a-z]+(_[a-z0-9]+)+$")
 NO_SETTINGS = {
     *("chat_id", "chat_ids", "edited_at", "expires_at", "friend_ids", "message_id", "owner_id", "reply_to"),
     *("retry_after_ms", "sender_id", "sent_at", "session_id", "server_time", "add_users", "remove_users"),
-    *("user_id", "user_ids", "on_news", "maxmemory_policy", "failure_of"),
+    *("user_id", "user_ids", "on_news", "maxmemory_policy", "failure_of", "when_drained", "blockers_among"),
 }
 
 
@@ -87,7 +87,7 @@ class Protocol(SynchronousTestCase):
         self.assertLessEqual({error.code for error in ErrorCode}, set(code_in(self.document)))
 
     def test_example_frames_have_the_members_of_the_tables(self):
-        known = set(re.findall(r"`(?:limits\.)?([a-z_]+)`", spec.frames() + spec.requests()))
+        known = set(re.findall(r"`(?:[a-z.\[\]]+\.)?([a-z_]+)`", spec.frames() + spec.requests()))
         for line in re.findall(r'^(?:[→←] )?(\{"op".*)$', text_of(self.document), re.MULTILINE):
             members = set(re.findall(r'"([a-z_]+)":', line)) - {"op", "t", "d", "id"}
             self.assertLessEqual(members, known, line)
@@ -108,7 +108,7 @@ class Documents(SynchronousTestCase):
     def test_every_setting_named_exists(self):
         """Whatever looks like a setting is one, or a known other thing."""
         others = NO_SETTINGS | set(all_scripts()) | {code.code for code in ErrorCode}
-        others |= set(re.findall(r"`(?:limits\.)?([a-z_]+)`", spec.frames() + spec.requests()))
+        others |= set(re.findall(r"`(?:[a-z.\[\]]+\.)?([a-z_]+)`", spec.frames() + spec.requests()))
         for path in DOCUMENTS:
             words = {word for word in code_in(path) if SETTING_WORDS.match(word)}
             self.assertLessEqual(words - others, set(config.names()), path.name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from typing import Any
+from uuid import uuid4
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,12 +35,15 @@ def change(seq: int, by: int = FOUNDER, added: Any = (), removed: Any = ()) -> C
 
 
 class Recorder:
-    """A session that writes down what it is given: ``e5`` for event 5, ``r5`` for the reply in its place."""
+    """A session that writes down what it is given: ``e5`` for event 5, ``r5`` for the reply in its place,
+    ``m3:7`` for user 3's mark at message 7, ``t3`` when he is typing."""
 
     def __init__(self, user_id: int, profile: Profile = Profile.FULL) -> None:
+        self.id = uuid4().hex
         self.user_id = user_id
         self.profile = profile
         self.is_closed = False
+        self.congested = False
         self.feeds: set[Any] = set()
         self.seen: list[str] = []
         self.frames: list[dict[str, Any]] = []
@@ -51,8 +55,12 @@ class Recorder:
 
     def deliver(self, frame: bytes) -> None:
         self.frames.append(json.loads(frame[frame.index(b"{") :]))
-        self.seen.append(f"e{self.frames[-1]['d']['seq']}")
+        self.seen.append(_short(self.frames[-1]))
         self.on_deliver()
+
+    def deliver_unless_busy(self, frame: bytes) -> None:
+        if not self.congested:
+            self.deliver(frame)
 
     def close(self, code: CloseCode) -> None:
         self.codes.append(code)
@@ -60,6 +68,13 @@ class Recorder:
 
     def reply(self, event: ChatEvent | None) -> None:
         self.seen.append("r-" if event is None else f"r{event.seq}")
+
+
+def _short(frame: dict[str, Any]) -> str:
+    d, what = frame["d"], (frame["op"], frame["t"])
+    if what == (12, 8):
+        return f"m{d['user_id']}:{d['message_id']}"
+    return f"t{d['user_id']}" if what == (12, 9) else f"e{d['seq']}"
 
 
 class Guest(Recorder):

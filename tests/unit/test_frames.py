@@ -27,10 +27,34 @@ HELLO = {
     "user_id": 3,
     "session_id": "s",
     "server_time": 4,
+    "epoch": "e",
     "heads": {"1": 9},
     "incoming": [5],
     "outgoing": [6],
 }
+TEXT = {"message_id": 1, "sender_id": 2, "message": "hi", "sent_at": 3}
+TOMBSTONE = {"message_id": 1, "sender_id": 2, "sent_at": 3, "deleted": True}
+DETAILS = {
+    "chat_id": 1,
+    "type": 2,
+    "chat": "n",
+    "users": [3],
+    "created_at": 4,
+    "last_message_id": 0,
+    "seq": 1,
+    "read": {"3": 9},
+}
+ROW = {
+    "chat_id": 1,
+    "type": 2,
+    "chat": "n",
+    "users_count": 3,
+    "last_message_id": 4,
+    "seq": 5,
+    "read": 6,
+    "unread": 7,
+}
+RELATIONS = {"friends": [1], "incoming": [2], "outgoing": [3], "blocked": [4]}
 EXAMPLES: list[tuple[frames.Body, int, int, dict[str, Any]]] = [
     (frames.Status([2, 3]), 2, 1, {"user_ids": [2, 3]}),
     (frames.Status([]), 2, 1, {"user_ids": []}),
@@ -44,6 +68,8 @@ EXAMPLES: list[tuple[frames.Body, int, int, dict[str, Any]]] = [
     ),
     (frames.PrivateSent(**SENT), 12, 1, SENT),
     (frames.GroupSent(**SENT), 12, 2, SENT),
+    (frames.PrivateMessage(**MESSAGE, reply_to=9), 12, 1, {**MESSAGE, "reply_to": 9}),
+    (frames.GroupSent(**SENT, dup=True), 12, 2, {**SENT, "dup": True}),
     (
         frames.Edited(chat_id=1, message_id=2, message="x", seq=3, sender_id=4, edited_at=5),
         *(12, 6),
@@ -54,9 +80,53 @@ EXAMPLES: list[tuple[frames.Body, int, int, dict[str, Any]]] = [
         *(12, 7),
         {"chat_id": 1, "message_id": 2, "seq": 3, "sender_id": 4, "by": 5},
     ),
+    (
+        frames.Deleted(chat_id=1, message_id=2, seq=3, sender_id=4, by=5, dup=True),
+        *(12, 7),
+        {"chat_id": 1, "message_id": 2, "seq": 3, "sender_id": 4, "by": 5, "dup": True},
+    ),
+    (
+        frames.ReadUpTo(chat_id=1, message_id=2, user_id=3),
+        *(12, 8),
+        {"chat_id": 1, "message_id": 2, "user_id": 3},
+    ),
+    (frames.IsTyping(chat_id=1, user_id=3), 12, 9, {"chat_id": 1, "user_id": 3}),
+    (
+        frames.History(chat_id=1, messages=[], more=False),
+        *(12, 10),
+        {"chat_id": 1, "messages": [], "more": False},
+    ),
+    (
+        frames.History(
+            chat_id=1,
+            messages=[
+                frames.Message(**TEXT),
+                frames.Message(**TOMBSTONE),
+                frames.Message(**TEXT, edited_at=4, reply_to=5),
+            ],
+            more=True,
+        ),
+        *(12, 10),
+        {"chat_id": 1, "messages": [TEXT, TOMBSTONE, {**TEXT, "edited_at": 4, "reply_to": 5}], "more": True},
+    ),
     (frames.ChatCreated(**STATE), 14, 1, STATE),
+    (frames.ChatCreated(**STATE, dup=True), 14, 1, {**STATE, "dup": True}),
     (frames.ChatCreated(**STATE, owner_id=3), 14, 1, {**STATE, "owner_id": 3}),
     (frames.ChatChanged(**STATE, owner_id=3, by=4), 14, 2, {**STATE, "owner_id": 3, "by": 4}),
+    (frames.Details(**DETAILS), 14, 3, DETAILS),
+    (frames.Details(**DETAILS, owner_id=3), 14, 3, {**DETAILS, "owner_id": 3}),
+    (frames.Inbox(chats=[]), 14, 4, {"chats": []}),
+    (
+        frames.Inbox(
+            chats=[
+                frames.InboxRow(**ROW),
+                frames.InboxRow(**{**ROW, "type": 1}, user_id=8, last=frames.Message(**TOMBSTONE)),
+            ],
+            cursor="c",
+        ),
+        *(14, 4),
+        {"chats": [ROW, {**ROW, "type": 1, "user_id": 8, "last": TOMBSTONE}], "cursor": "c"},
+    ),
     (frames.FriendAsked(user_id=1, asker=2), 17, 1, {"user_id": 1, "from": 2}),
     (
         frames.FriendAsked(user_id=1, asker=2, accepted=True),
@@ -65,6 +135,13 @@ EXAMPLES: list[tuple[frames.Body, int, int, dict[str, Any]]] = [
         {"user_id": 1, "from": 2, "accepted": True},
     ),
     (frames.FriendAnswered(user_id=1, type=2, answerer=1), 17, 2, {"user_id": 1, "type": 2, "from": 1}),
+    (frames.FriendRemoved(user_id=1), 17, 3, {"user_id": 1}),
+    (frames.Blocked(user_id=1), 17, 4, {"user_id": 1}),
+    (frames.Unblocked(user_id=1), 17, 5, {"user_id": 1}),
+    (frames.Relations(**RELATIONS), 17, 6, RELATIONS),
+    (frames.CaughtUp(heads={"1": 2}, reset=[3]), 1, 2, {"heads": {"1": 2}, "reset": [3]}),
+    (frames.Renewed(expires_at=5), 1, 3, {"expires_at": 5}),
+    (frames.Renewed(), 1, 3, {}),
 ]
 
 
@@ -75,7 +152,19 @@ class Encoding(TestCase):
 
     def test_every_frame_the_server_lists_has_an_example(self) -> None:
         shown = {type(body) for body, *_ in EXAMPLES}
-        self.assertLessEqual(set(frames.FRAMES) - {frames.Hello, frames.Error}, shown)
+        self.assertEqual({*frames.EVENTS, *frames.REPLIES} - {frames.Hello, frames.Error}, shown)
+
+    def test_the_core_profile_is_sent_of_its_own_accord_what_the_protocol_marks_core(self) -> None:
+        core = {(event.op, event.t) for event in frames.EVENTS if event.core}
+        marked = {(1, 1), (2, 1), (3, 1), (14, 1), (14, 2), (17, 1), (17, 2)}
+        self.assertEqual(core, marked | {(12, t) for t in (1, 2, 6, 7)})
+
+    def test_the_size_of_a_part_is_what_it_takes_in_the_frame(self) -> None:
+        for text in ("hi", "é😀", '"\0'):
+            part = frames.Message(**{**TEXT, "message": text})
+            one = encode(frames.History(chat_id=1, messages=[part], more=True))
+            none = encode(frames.History(chat_id=1, messages=[], more=True))
+            self.assertEqual(frames.size_of(part), len(one) - len(none))
 
     def test_a_reply_is_the_same_frame_with_the_id_as_the_client_wrote_it(self) -> None:
         for body, op, t, d in EXAMPLES:

@@ -6,9 +6,11 @@ the store's, and tested with it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
@@ -21,6 +23,11 @@ from chatsrv.wire.codes import CloseCode
 from tests.unit.test_feed import Recorder, change, message
 
 DOWN = Unavailable("down", sent=False)
+
+
+def page(head: int, events: Iterable[Any] = (), *, gone: bool = False, since: int = 1) -> Page:
+    """What the log answers; ``since`` when user 1 is a member now (0: he is not)."""
+    return Page(Head(head, 0, gone), list(events), {1: since})
 
 
 class Calls:
@@ -67,7 +74,7 @@ class Actor:
 
 class ReaderCase(TestCase):
     def setUp(self) -> None:
-        self.clock, self.calls, self.crashes = Clock(), Calls(), []
+        self.clock, self.calls, self.crashes, self.losses = Clock(), Calls(), [], 0
         node = SimpleNamespace(
             clock=self.clock,
             bus=SimpleNamespace(subscribe=self.calls.method("subscribe")),
@@ -76,10 +83,14 @@ class ReaderCase(TestCase):
                 chats=SimpleNamespace(events=self.calls.method("events"), head=self.calls.method("head"))
             ),
             chats=SimpleNamespace(crashed=lambda *args: self.crashes.append(args)),
+            epoch=SimpleNamespace(lost=self.lost_epoch),
         )
         self.actor = Actor(node)
         self.reader, self.feed = self.actor.reader, self.actor.feed
         self.session = Recorder(1)
+
+    def lost_epoch(self) -> None:
+        self.losses += 1
 
     def tearDown(self) -> None:
         self.reader.stop()
@@ -89,8 +100,8 @@ class ReaderCase(TestCase):
         self.feed.start(position)
         self.feed.attach(self.session, position + 1)
 
-    def log(self, first: int, head: int, *, gone: bool = False, page: int = PAGE) -> Page:
-        return Page(Head(head, 0, gone), [message(seq) for seq in range(first, head + 1)][:page], frozenset())
+    def log(self, first: int, head: int, *, most: int = PAGE) -> Page:
+        return page(head, [message(seq) for seq in range(first, head + 1)][:most])
 
 
 class Beginning(ReaderCase):
@@ -99,9 +110,9 @@ class Beginning(ReaderCase):
         self.assertEqual(self.calls.names, ["subscribe"])
         self.assertEqual(self.calls.answer("subscribe"), ("c:1", self.actor.on_news))
         self.assertNoResult(ready)
-        self.calls.answer("head", Head(7, 0, False))
+        self.calls.answer("head", Head(7, 0, False, 1_000))
         self.successResultOf(ready)
-        self.assertEqual((self.feed.position, self.calls.waiting), (7, []))
+        self.assertEqual((self.feed.position, self.feed.active_at, self.calls.waiting), (7, 1_000, []))
 
     def test_where_the_feed_has_begun_it_is_ready_at_once(self) -> None:
         self.started()
@@ -157,7 +168,7 @@ class Holes(ReaderCase):
     def test_pages_are_read_until_the_head(self) -> None:
         self.started()
         self.reader.start()
-        self.calls.answer("events", self.log(5, 9, page=3))
+        self.calls.answer("events", self.log(5, 9, most=3))
         self.assertEqual(self.calls.waiting[0][1], (1, 7, PAGE, {1}))
         self.calls.answer("events", self.log(8, 9))
         self.assertEqual((self.session.seen, self.calls.waiting), ([f"e{n}" for n in range(5, 10)], []))
@@ -236,7 +247,7 @@ class LateSessions(ReaderCase):
 
     def test_a_late_session_gets_what_it_lacks_page_by_page(self) -> None:
         self.late()
-        self.assertEqual(self.calls.answer("events", self.log(2, 4, page=2)), (1, 1, PAGE, [1]))
+        self.assertEqual(self.calls.answer("events", self.log(2, 4, most=2)), (1, 1, PAGE, [1]))
         self.assertEqual(self.calls.answer("events", self.log(4, 4)), (1, 3, PAGE, [1]))
         self.feed.offer([message(5)])
         self.assertEqual(self.session.seen, ["e2", "e3", "e4", "e5"])
@@ -282,9 +293,7 @@ class LateSessions(ReaderCase):
 
     def test_one_who_was_removed_in_what_it_lacks_is_let_go(self) -> None:
         self.late()
-        self.calls.answer(
-            "events", Page(Head(4, 0, False), [change(2, removed=[1]), message(3), message(4)], frozenset())
-        )
+        self.calls.answer("events", page(4, [change(2, removed=[1]), message(3), message(4)], since=0))
         self.assertEqual((self.session.seen, len(self.feed), self.calls.waiting), (["e2"], 0, []))
 
     def test_a_bug_of_ours_does_not_forget_him(self) -> None:
@@ -309,23 +318,91 @@ class LostPositions(ReaderCase):
         self.assertEqual((len(self.feed), self.feed.position), (0, None))
 
     def test_a_log_that_was_trimmed_beyond_the_position_closes_all_with_1001(self) -> None:
-        self.lost(Page(Head(9, 0, False), [message(8), message(9)], frozenset()))
+        self.lost(page(9, [message(8), message(9)]))
+        self.assertEqual(self.losses, 0)
 
     def test_a_log_that_is_empty_before_its_head_closes_all_with_1001(self) -> None:
-        self.lost(Page(Head(9, 0, False), [], frozenset()))
+        self.lost(page(9))
+        self.assertEqual(self.losses, 0)
 
-    def test_a_head_before_the_position_closes_all_with_1001(self) -> None:
-        self.lost(Page(Head(3, 0, False), [], frozenset()))
+    def test_a_head_before_the_position_ends_the_epoch_too(self) -> None:
+        self.lost(page(3))
+        self.assertEqual(self.losses, 1)
+
+    def test_so_does_a_chat_that_is_no_longer_there_or_was_deleted_at_an_earlier_head(self) -> None:
+        for head in (0, 3):
+            self.setUp()
+            self.lost(page(head, gone=True))
+            self.assertEqual(self.losses, 1)
 
     def test_a_deleted_chat_is_told_to_all_as_gone(self) -> None:
         self.started()
         self.reader.start()
-        self.calls.answer("events", Page(Head(9, 0, True), [], frozenset()))
+        self.calls.answer("events", page(9, gone=True))
         self.assertEqual(self.session.frames[0]["d"]["users"], [])
-        self.assertEqual((len(self.feed), self.session.codes), (0, []))
+        self.assertEqual((len(self.feed), self.session.codes, self.losses), (0, [], 0))
+
+    def test_so_is_one_whose_deletion_was_the_last_event_that_was_delivered(self) -> None:
+        self.started()
+        self.reader.start()
+        self.calls.answer("events", page(4, gone=True))
+        self.assertEqual((len(self.feed), self.session.codes, self.losses), (0, [], 0))
 
     def test_a_chat_that_is_yet_to_be_created_is_not_gone(self) -> None:
         self.started(0)
         self.reader.start()
-        self.calls.answer("events", Page(Head(0, 0, True), [], frozenset()))
-        self.assertEqual((len(self.feed), self.session.seen), (1, []))
+        self.calls.answer("events", page(0, gone=True))
+        self.assertEqual((len(self.feed), self.session.seen, self.losses), (1, [], 0))
+
+
+class Strangers(ReaderCase):
+    """Who is no member now gets no text of a later time, also while his removal is yet to be delivered."""
+
+    def rewritten(self) -> Any:
+        return msgspec.structs.replace(message(5), rewritten=True)
+
+    def test_of_a_page_that_calls_him_one_he_gets_what_was_rewritten_as_deleted(self) -> None:
+        for since, text in ((0, ""), (1, "text 5")):
+            self.setUp()
+            self.started()
+            self.reader.start()
+            self.calls.answer("events", page(7, [self.rewritten()], since=since))
+            self.calls.answer("events", page(7, [change(6, removed=[1]), message(7)], since=since))
+            self.assertEqual(self.session.frames[0]["d"]["message"], text)
+            self.assertEqual(self.session.seen, ["e5", "e6"])
+
+    def test_the_same_holds_for_one_who_came_late(self) -> None:
+        self.feed.start(7)
+        self.feed.attach(self.session, 5)
+        events = [self.rewritten(), change(6, removed=[1]), message(7)]
+        self.calls.answer("events", page(7, events, since=0))
+        self.assertEqual((self.session.frames[0]["d"]["message"], self.session.seen), ("", ["e5", "e6"]))
+
+    def test_a_page_that_does_not_speak_of_somebody_who_came_meanwhile_is_read_again(self) -> None:
+        self.started()
+        self.reader.start()
+        other = Recorder(2)
+        self.feed.attach(other, 5)
+        self.calls.answer("events", self.log(5, 5))
+        self.assertEqual((self.session.seen, self.calls.waiting[0][1]), ([], (1, 4, PAGE, {1, 2})))
+        self.calls.answer("events", Page(Head(5, 0, False), [message(5)], {1: 1, 2: 5}))
+        self.assertEqual((self.session.seen, other.seen), (["e5"], ["e5"]))
+
+
+class Stopped(ReaderCase):
+    def test_nothing_is_read_any_more_and_who_asks_is_answered(self) -> None:
+        self.reader.stop()
+        self.failureResultOf(self.reader.ready(), Unavailable)
+        self.started()
+        self.reader.start()
+        self.feed.offer([message(6)])
+        self.clock.advance(RETRY_S)
+        self.assertEqual((self.calls.waiting, self.clock.getDelayedCalls()), ([], []))
+
+    def test_an_answer_that_comes_afterwards_ends_no_epoch_for_its_own_has_ended(self) -> None:
+        self.started()
+        self.reader.start()
+        self.feed.detach(self.session)
+        self.reader.stop()
+        self.calls.answer("events", page(3))
+        self.assertEqual(self.losses, 0)

@@ -124,6 +124,33 @@ class OverAnyTransport(OutboxCase):
         self.outbox.write(b"x")
         self.assertEqual((self.overflows, self.outbox.waiting), (1, 0))
 
+    def test_much_that_waits_is_congestion_before_it_is_too_much(self) -> None:
+        for limit, much in ((1_000, 250), (4_000_000, 65_536)):
+            self.outbox = Outbox(self.make_transport(), Flusher(self.clock), limit, self.overflowed)
+            self.outbox.write(b"x" * (much - 1))
+            self.assertFalse(self.outbox.congested)
+            self.outbox.write(b"x")
+            self.assertTrue(self.outbox.congested)
+            self.clock.advance(0)
+            self.assertEqual((self.outbox.congested, self.overflows), (False, 0))
+
+    def test_who_writes_only_while_it_is_not_congested_never_overflows_it(self) -> None:
+        sent = 0
+
+        def more() -> None:
+            nonlocal sent
+            while sent < 100 and not self.outbox.congested:
+                self.outbox.write(b"x" * 240)
+                sent += 1
+            if sent < 100:
+                self.outbox.when_drained(more)
+
+        more()
+        while sent < 100:
+            self.clock.advance(0)
+        self.clock.advance(0)
+        self.assertEqual((self.overflows, len(self.transport.value())), (0, 24_000))
+
     def test_one_large_frame_is_no_overflow(self) -> None:
         self.outbox.write(b"x" * 5000)
         self.assertEqual((self.overflows, len(self.transport.value())), (0, 5000))

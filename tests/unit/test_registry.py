@@ -25,6 +25,32 @@ class Spawning(ActorCase):
         self.assertEqual((self.actor.stops, len(self.registry), self.clock.getDelayedCalls()), (1, 0, []))
 
 
+class Clearing(ActorCase):
+    def test_all_actors_are_let_go_and_the_next_use_of_each_spawns_a_fresh_one(self) -> None:
+        other = self.registry.get("b")
+        self.registry.clear()
+        self.assertEqual((self.actor.stops, other.stops, len(self.registry)), (1, 1, 0))
+        self.assertIsNot(self.registry.get("a"), self.actor)
+
+    def test_what_waits_is_answered_and_what_is_under_way_ends_by_itself(self) -> None:
+        under_way: Deferred[Any] = Deferred()
+        self.post(lambda envelope: under_way.addCallback(lambda _: envelope.answer("done")))
+        self.post(failing(AssertionError("carried out")))
+        self.registry.clear()
+        self.assertEqual([type(answer) for answer in self.answers], [Overdue])
+        under_way.callback(None)
+        self.assertEqual(self.answers[1:], ["done"])
+
+    def test_the_registry_goes_on_as_it_was(self) -> None:
+        self.registry.start()
+        self.addCleanup(self.registry.stop)
+        self.registry.clear()
+        self.registry.get("a")
+        for _ in range(90):
+            self.clock.advance(1)
+        self.assertIsNone(self.registry.find("a"))
+
+
 class Supervising(ActorCase):
     def crash(self, times: int) -> None:
         for _ in range(times):

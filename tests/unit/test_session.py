@@ -1,126 +1,31 @@
-"""One connection's session: what it holds, answers, limits and closes. The shell records, the actors do as told."""
+"""One connection's session: what it holds, answers, routes, limits and closes."""
 
 from __future__ import annotations
 
-import json
-from types import SimpleNamespace
-from typing import Any
-
 from msgspec import UNSET
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
-from twisted.trial.unittest import TestCase
 
 from chatsrv.actors import Join, Result
-from chatsrv.kernel import Actor, Envelope, Overdue, Registry
+from chatsrv.kernel import Overdue
 from chatsrv.redis import Unavailable
-from chatsrv.session.session import GARBAGE, Session
+from chatsrv.session.session import GARBAGE
 from chatsrv.wire import frames
 from chatsrv.wire.codes import CloseCode, ErrorCode, Profile
 from chatsrv.wire.framing import frame_text
 from chatsrv.wire.limits import Limits
 from chatsrv.wire.refusal import Refused
+from chatsrv.wire.requests import REQUESTS, CatchUp, ChatRequest, RenewToken
+from tests.unit.test_session_kit import LONGEST_S, OpenCase, SessionCase
 
-LIMITS = Limits(requests_per_s=10, burst=5)
 SENT = frames.GroupSent(chat_id=1, message_id=2, seq=3, sent_at=4)
 STATE = frames.ChatChanged(chat_id=1, seq=2, type=2, chat="n", users=[7])
-
-
-class Shell:
-    """Records what is sent, and the codes it is closed with; the connection ends when the test says so."""
-
-    def __init__(self) -> None:
-        self.identity = SimpleNamespace(user_id=7, expires_at=None)
-        self.profile = Profile.FULL
-        self.raw: list[bytes] = []
-        self.codes: list[CloseCode] = []
-
-    def send(self, frame: bytes) -> None:
-        self.raw.append(frame)
-
-    def close_with(self, code: CloseCode) -> None:
-        self.codes.append(code)
-
-    @property
-    def sent(self) -> list[dict[str, Any]]:
-        return [json.loads(frame[frame.index(b"{") :]) for frame in self.raw]
-
-
-class Waiting(Actor):
-    """Takes envelopes and keeps them for the test to answer."""
-
-    refusals = (Refused, Unavailable, Overdue)
-
-    def __init__(self, key: Any, registry: Registry[Any]) -> None:
-        super().__init__(key, registry)
-        self.taken: list[Envelope] = []
-        self.left: list[Session] = []
-        self.shut: Deferred[Any] | None = None
-
-    def receive(self, envelope: Envelope) -> Deferred[Any] | None:
-        self.taken.append(envelope)
-        return self.shut
-
-    def leave(self, session: Session) -> None:
-        self.left.append(session)
-
-
-class SessionCase(TestCase):
-    limits = LIMITS
-    refused_per_10s = 3
-
-    def setUp(self) -> None:
-        self.clock, self.shell, self.over = Clock(), Shell(), []
-        users, chats = (Registry(self.clock, Waiting, mailbox_entries=2) for _ in range(2))
-        self.user, self.chat = users.get(7), chats.get(1)
-        node = SimpleNamespace(
-            clock=self.clock, users=users, chats=chats, options=SimpleNamespace(limits=self.limits)
-        )
-        self.session = Session(
-            self.shell,  # type: ignore[arg-type]
-            node,  # type: ignore[arg-type]
-            refused_per_10s=self.refused_per_10s,
-            expires_in_s=1_000,
-            ended=self.over.append,
-        )
-        self.session.opened()
-
-    def hello(self) -> None:
-        """What the user's actor does at a join."""
-        lists: dict[str, Any] = {
-            "chat_ids": [1],
-            "friend_ids": [],
-            "incoming": [],
-            "outgoing": [],
-            "heads": {"1": 2},
-        }
-        self.session.greet(
-            frames.Hello(**lists, user_id=7, session_id="s", server_time=1, limits=self.limits)
-        )
-        self.user.taken.pop(0).answer(None)
-
-    def say(self, request_id: Any = "q", **members: Any) -> None:
-        request = {"op": 11, "t": 2, "d": {"chat_id": 1, "message": "hi"}, **members}
-        self.session.received(
-            json.dumps(request if request_id is None else {**request, "id": request_id}).encode()
-        )
-
-    def answer(self, result: Any) -> None:
-        self.chat.taken.pop(0).answer(result)
-
-    @property
-    def last(self) -> dict[str, Any]:
-        return self.shell.sent[-1]
-
-    def error(self, frame: dict[str, Any]) -> tuple[str, Any]:
-        self.assertEqual((frame["op"], frame["t"]), (3, 1))
-        return frame["d"]["code"], frame.get("id")
+READ = frames.ReadUpTo(chat_id=1, message_id=2, user_id=7)
 
 
 class BeforeHello(SessionCase):
     def test_it_asks_to_join_and_sends_nothing_of_its_own_accord(self) -> None:
         (envelope,) = self.user.taken
-        self.assertEqual(envelope.command, Join(self.session.id, None))
+        self.assertEqual(envelope.command, Join(self.session.id, LONGEST_S * 1_000))
         self.assertIs(envelope.origin, self.session)
         self.assertEqual(self.shell.raw, [])
 
@@ -155,6 +60,11 @@ class BeforeHello(SessionCase):
         self.hello()
         self.assertEqual([frame["op"] for frame in self.shell.sent], [1, 14])
 
+    def test_what_nobody_misses_is_dropped_before_1_1(self) -> None:
+        self.session.deliver_unless_busy(frame_text(frames.encode(READ)))
+        self.hello()
+        self.assertEqual([frame["op"] for frame in self.shell.sent], [1])
+
     def test_a_join_that_fails_closes_so_that_the_client_comes_again(self) -> None:
         for failure, code in (
             (Unavailable("down", sent=False), CloseCode.OVERLOADED),
@@ -170,13 +80,6 @@ class BeforeHello(SessionCase):
         for _ in range(4):
             self.session.opened()
         self.assertEqual(self.shell.codes, [CloseCode.OVERLOADED])
-
-
-class OpenCase(SessionCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.hello()
-        self.shell.raw.clear()
 
 
 class Answers(OpenCase):
@@ -209,14 +112,11 @@ class Answers(OpenCase):
                 self.assertEqual((self.last["d"]["op"], self.last["d"]["t"]), (11, 2))
                 self.assertNotIn(b"secret", self.shell.raw[-1])
 
-    def test_requests_about_a_chat_go_to_it_and_the_others_to_the_user(self) -> None:
-        self.say(op=11, t=6, d={"chat_id": 1, "message_id": 1, "message": "x"})
-        self.say(op=13, t=2, d={"chat_id": 1})
-        self.assertEqual(len(self.chat.taken), 2)
-        self.say(op=13, t=1, d={"user_ids": [2], "type": 1})
-        self.say(op=16, t=1, d={"user_id": 2})
-        self.say(op=16, t=2, d={"user_id": 2, "type": 1})
-        self.assertEqual(len(self.user.taken), 3)
+    def test_what_nobody_misses_goes_out_unless_the_socket_is_busy(self) -> None:
+        for busy, sent in ((False, 1), (True, 1), (False, 2)):
+            self.shell.congested = busy
+            self.session.deliver_unless_busy(frame_text(frames.encode(READ)))
+            self.assertEqual(len(self.shell.raw), sent)
 
     def test_a_full_mailbox_is_rate_limited_and_the_session_goes_on(self) -> None:
         self.chat.shut = Deferred()
@@ -232,6 +132,57 @@ class Answers(OpenCase):
         for _ in range(3):
             self.answer(Result(SENT))
         self.assertEqual(self.shell.codes, [CloseCode.GOING_AWAY])
+
+
+class CoreProfile(OpenCase):
+    profile = Profile.CORE
+
+    def test_an_event_beyond_the_core_goes_out_as_a_reply_only(self) -> None:
+        self.say("q")
+        self.answer(Result(READ, READ))
+        self.assertEqual((self.last["op"], self.last["t"], self.last["id"]), (12, 8, "q"))
+        self.say(None)
+        self.answer(Result(READ, READ))
+        self.assertEqual(len(self.shell.raw), 1)
+
+    def test_an_event_of_the_core_goes_out_without_an_id_too(self) -> None:
+        self.say(None)
+        self.answer(Result(SENT, STATE))
+        self.assertEqual((self.last["op"], "id" in self.last), (14, False))
+
+    def test_in_the_full_profile_both_do(self) -> None:
+        self.profile = Profile.FULL
+        self.setUp()
+        for event in (READ, STATE):
+            self.say(None)
+            self.answer(Result(SENT, event))
+        self.assertEqual([frame["op"] for frame in self.shell.sent], [12, 14])
+
+
+class Routes(OpenCase):
+    limits = Limits(burst=1_000)
+    mailbox_entries = 100
+    WHOLE = {
+        **dict.fromkeys(("chat_id", "message_id", "user_id", "type"), 1),
+        "message": "x",
+        "user_ids": [2],
+        "chats": {"9": 2},
+        "token": "x",
+    }
+
+    def test_requests_about_a_chat_go_to_it_those_about_the_connection_stay_the_others_go_to_the_user(
+        self,
+    ) -> None:
+        for (op, t), request in REQUESTS.items():
+            self.say(op=op, t=t, d={k: v for k, v in self.WHOLE.items() if k in request.__struct_fields__})
+            for actor in (self.chat, self.user):
+                commands = [envelope.command for envelope in actor.taken]
+                chats = actor is self.chat
+                wanted = issubclass(request, ChatRequest) == chats and request not in (CatchUp, RenewToken)
+                self.assertEqual([type(command) for command in commands], [request] * wanted)
+                for envelope in actor.taken:
+                    self.assertIs(envelope.origin, self.session)
+                actor.taken.clear()
 
 
 class Garbage(OpenCase):
@@ -253,7 +204,7 @@ class Garbage(OpenCase):
     def test_no_other_error_counts_and_none_takes_from_the_rate(self) -> None:
         for _ in range(50):
             self.say(op=99)
-            self.say(op=11, t=10)
+            self.say(op=11, t=3)
             self.say(d={"chat_id": 0})
         self.assertEqual((self.shell.codes, self.error(self.last)[0]), ([], "bad_request"))
         self.say("fine")
@@ -274,6 +225,13 @@ class Rates(OpenCase):
         self.clock.advance(0.1)
         self.say("again")
         self.assertEqual(len(self.chat.taken), 6)
+
+    def test_a_request_with_a_long_list_takes_more(self) -> None:
+        self.say(op=13, t=1, d={"user_ids": list(range(1, 31)), "type": 2})
+        self.say("last")
+        self.assertEqual((len(self.user.taken), len(self.chat.taken), self.shell.raw), (1, 1, []))
+        self.say("late")
+        self.assertEqual(self.error(self.last), ("rate_limited", "late"))
 
     def test_more_refused_than_allowed_within_10_s_closes_with_1008(self) -> None:
         self.use_up()

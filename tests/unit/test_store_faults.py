@@ -11,29 +11,40 @@ from typing import Any
 from twisted.internet.defer import gatherResults
 
 from chatsrv.redis import ReplyError, Script, Unavailable
+from chatsrv.store import Retention, Store
+from chatsrv.store.chats import Draft
 from chatsrv.store.pairs import Relation
 from tests.support.redis import RedisServer
-from tests.unit.test_store_kit import CHANNEL, StoreCase, on_both
+from tests.unit.test_store_chats import ChatCase
+from tests.unit.test_store_kit import CHANNEL, on_both
 
 ASKED = Relation(b"5", b"0", b"1", b"0", b"1", b"0", b"3", b"op")
 
 #: By script: the operation, on the store that `FaultCase.setUp` makes. Each of them changes something.
 WRITES: dict[str, Callable[[FaultCase], Any]] = {
     "chat_create": lambda case: case.group(9, 1, 2),
-    "chat_send": lambda case: case.send(7, 1, "new", "newer"),
+    "chat_send": lambda case: case.append(Draft(1, 2, "new", "nonce"), Draft(1, 2, "newer", "", 1)),
     "chat_edit": lambda case: case.store.chats.edit(7, 1, 1, "new", CHANNEL, "op"),
     "chat_delete": lambda case: case.store.chats.delete(7, 1, 1, CHANNEL, "op"),
+    "chat_read": lambda case: case.store.chats.mark_read(7, 2, 1, "session", CHANNEL, "op"),
+    "chat_block": lambda case: case.store.chats.apply_block(7, False, 1),
     "chat_update": lambda case: case.update(7, 1, name="n", add=[3], remove=[2]),
+    "epoch_take": lambda case: case.store.epoch.take("one"),
+    "epoch_end": lambda case: case.store.epoch.end("one", "two"),
     "handoff_done": lambda case: case.store.chats.handed_over(7, {b"u:1": b"1:1"}),
     "lease_renew": lambda case: case.store.leases.renew("node", 1000),
     "lease_take": lambda case: case.store.leases.take_ended(1000, 10),
     "node_list": lambda case: case.store.leases.list_users("node", [5], True, CHANNEL),
     "pair_add": lambda case: case.store.pairs.add(2, 1, "op"),
     "pair_answer": lambda case: case.store.pairs.answer(1, 3, 1, "op"),
+    "pair_block": lambda case: case.store.pairs.block(5, 1, "op"),
     "pair_chat": lambda case: case.store.pairs.open_chat(1, 2, 33, "op"),
+    "pair_remove": lambda case: case.store.pairs.remove(1, 2, "op"),
+    "pair_unblock": lambda case: case.store.pairs.unblock(4, 1, "op"),
     "pending_add": lambda case: case.store.pending.add("new"),
     "user_chat": lambda case: case.store.users.apply_chat(1, 7, False, 9, CHANNEL),
     "user_enter": lambda case: case.store.users.enter(1, "node:session", 10),
+    "user_nonce": lambda case: case.store.users.bind_nonce(1, "new", "digest", 33, 1000),
     "user_pair": lambda case: case.store.users.apply_pair(1, 3, ASKED, CHANNEL),
 }
 READS: dict[str, Callable[[FaultCase], Any]] = {
@@ -41,6 +52,11 @@ READS: dict[str, Callable[[FaultCase], Any]] = {
     "chat_outsiders": lambda case: case.store.chats.outsiders(7, 1, [2, 9]),
     "chat_head": lambda case: case.store.chats.head(7, 1),
     "chat_state": lambda case: case.store.chats.state(7, 1),
+    "chat_history": lambda case: case.store.chats.history(7, 1, before=None, after=None, limit=10),
+    "chat_details": lambda case: case.store.chats.details(7, 1),
+    "chat_marks": lambda case: case.store.chats.marks(7, 60_000),
+    "chat_summary": lambda case: case.store.chats.summary(7, 1),
+    "chat_typing": lambda case: case.store.chats.typing(7, 1, "session", CHANNEL, "op"),
     "lease_live": lambda case: case.store.leases.live(),
     "pending_due": lambda case: case.store.pending.due(0, 10),
     "user_counts": lambda case: case.store.users.counts(1),
@@ -48,10 +64,11 @@ READS: dict[str, Callable[[FaultCase], Any]] = {
 }
 
 
-class FaultCase(StoreCase):
+class FaultCase(ChatCase):
     async def setUp(self) -> None:
         await super().setUp()
         self.ran: list[tuple[str, Sequence[str]]] = []
+        self.store = Store(self.link, self.prefix, retention=Retention(messages=1000))
         store, run = self.store, self.link.run
 
         def noting(done: Any, script: Script, keys: Any, args: Any) -> None:
@@ -65,6 +82,7 @@ class FaultCase(StoreCase):
         await store.users.apply_pair(1, 2, Relation(b"1", b"1", b"0", b"0", b"2", b"1", b"2", b"op"), CHANNEL)
         await store.pairs.add(1, 2, "op")
         await store.pairs.add(3, 1, "op")
+        await store.pairs.block(4, 1, "op")
         await store.pending.add("old")
         await store.leases.renew("node", 60_000, new=True)
         await store.leases.renew("ended", -1, new=True)
@@ -98,7 +116,7 @@ class WrongTypes(FaultCase):
 
     async def _with_another_type(self, name: str, key: str, operation: Any) -> None:
         before = self.keyspace()
-        for kind in ("string", "list"):
+        for kind in ("list",) if name.startswith("epoch_") else ("string", "list"):
             self.outside.delete(key)
             if kind == "string":
                 self.outside.set(key, "wrong")
@@ -143,7 +161,7 @@ class NoMemory(FaultCase):
             await self.store.chats.next_id()
         for operation in READS.values():
             await operation(self)
-        self.assertEqual(await self.store.pairs.read(1, 2), (False, 1, 0))
+        self.assertEqual(await self.store.pairs.read(1, 2), (False, 1, 0, frozenset()))
         self.outside.config_set("maxmemory", 0)
         self.assertEqual((await self.send(7, 1, "x"))[1:], [[4, 3]])
 

@@ -30,10 +30,10 @@ from chatsrv.actors import Join, Node, NodeOptions, Result
 from chatsrv.bus import Bus, Channels
 from chatsrv.kernel import Envelope
 from chatsrv.redis import RedisLink, Unavailable
-from chatsrv.store import Store
+from chatsrv.store import Retention, Store
 from chatsrv.wire import frames
 from chatsrv.wire.codes import CloseCode, Profile
-from chatsrv.wire.requests import AddFriend, AnswerFriend, CreateChat
+from chatsrv.wire.requests import ChatRequest
 from tests.support.redis import RedisServer
 
 CHANNEL = "a channel"
@@ -86,7 +86,7 @@ class StoreCase(TestCase):
         self.outside = redis.Redis(unix_socket_path=str(self.server.address.path))
         self.addCleanup(self.outside.close)
         self.link = await self.started_link()
-        self.store = Store(self.link, self.prefix, log_events=self.log_events)
+        self.store = Store(self.link, self.prefix, retention=Retention(log_events=self.log_events))
         await self.link.load(list(self.store.scripts.values()))
 
     def redis_of_test(self) -> RedisServer:
@@ -108,7 +108,7 @@ class StoreCase(TestCase):
 
     async def second_store(self) -> Store:
         """The same keys over a link of its own, as another node has it."""
-        return Store(await self.started_link(), self.prefix, log_events=self.log_events)
+        return Store(await self.started_link(), self.prefix, retention=Retention(log_events=self.log_events))
 
     # The keyspace from outside
 
@@ -269,6 +269,15 @@ class Listener:
         body = msgspec.json.decode(frame[size:])
         self.frames.append((body["op"], body["t"], body["d"]))
 
+    def deliver_unless_busy(self, frame: bytes) -> None:
+        if self.hello is not None:
+            self.deliver(frame)
+
+    congested = False
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        callback()
+
     def close(self, code: CloseCode) -> None:
         self.code = code
 
@@ -282,7 +291,7 @@ class Listener:
         return self._post(command).addCallback(lambda result: result)
 
     def _post(self, command: Any) -> Deferred[Any]:
-        by_user = isinstance(command, (CreateChat, AddFriend, AnswerFriend))
+        by_user = not isinstance(command, ChatRequest)
         actor = self.node.users.get(self.user_id) if by_user else self.node.chats.get(command.chat_id)
         answer: Deferred[Any] = Deferred()
 
@@ -333,7 +342,7 @@ class NodeCase(StoreCase):
         for each in (link, bus.link):
             each.start()
             await each.when_up()
-        store = Store(link, self.prefix, log_events=self.log_events)
+        store = Store(link, self.prefix, retention=Retention(log_events=self.log_events))
         await link.load(list(store.scripts.values()))
         channels = Channels(self.prefix, 0)
         node = TestNode(clock or Clock(), store, bus, channels, NodeOptions(**{**self.options, **options}))

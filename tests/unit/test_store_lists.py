@@ -1,11 +1,11 @@
-"""Users, pairs, the pending set and leases in the store: versions, refusals, repeats, and the store's own clock."""
+"""Users, the pending set and leases in the store: versions, refusals, repeats, and the store's own clock."""
 
 from __future__ import annotations
 
-from typing import Any
+from twisted.internet.defer import Deferred
 
 from chatsrv.store.events import MEMBERSHIP, RELATION
-from chatsrv.store.pairs import ACCEPTED, ALREADY_ASKED, ALREADY_FRIENDS, ASKED, PairState, Relation
+from chatsrv.store.pairs import Relation
 from chatsrv.store.users import Counts
 from chatsrv.wire.codes import ErrorCode
 from chatsrv.wire.refusal import Refused
@@ -16,15 +16,10 @@ DAY_MS = 86_400_000
 
 
 def relation(version: int, flags: str, t: int = 0, type: int = 0, by: int = 0) -> Relation:
-    """``flags``: f friend, i incoming, o outgoing."""
-    return Relation(
-        b"%d" % version,
-        *(b"%d" % (flag in flags) for flag in "fio"),
-        b"%d" % t,
-        b"%d" % type,
-        b"%d" % by,
-        b"op",
-    )
+    """``flags``: f friend, i incoming, o outgoing, x blocked by him, b blocks him."""
+    friend, incoming, outgoing, blocked, blocker = (b"%d" % (flag in flags) for flag in "fioxb")
+    told = (b"%d" % number for number in (t, type, by))
+    return Relation(b"%d" % version, friend, incoming, outgoing, *told, b"op", blocked, blocker)
 
 
 class ListCase(StoreCase):
@@ -76,7 +71,7 @@ class Memberships(ListCase):
     async def test_a_removal_is_remembered_for_a_day_and_not_counted(self) -> None:
         await self.chat(5, True)
         await self.chat(6, False)
-        self.assertEqual(await self.store.users.counts(1), Counts(0, 0, 0))
+        self.assertEqual(await self.store.users.counts(1), Counts(0, 0, 0, 0))
         await self.chat(4, True)
         self.assertEqual((await self.store.users.read(1)).chats, {})
         left = self.key("{u:1}:left")
@@ -86,7 +81,7 @@ class Memberships(ListCase):
         self.assertEqual(self.outside.hkeys(self.key("{u:1}:chats")), [b"8"])
         self.assertEqual(self.outside.zrange(left, 0, -1), [b"8"])
         await self.chat(9, True, chat_id=8)
-        self.assertEqual(await self.store.users.counts(1), Counts(1, 0, 0))
+        self.assertEqual(await self.store.users.counts(1), Counts(1, 0, 0, 0))
 
     async def test_large_ids_and_versions_survive(self) -> None:
         await self.chat(BIG - 1, False, BIG, BIG)
@@ -101,14 +96,18 @@ class Relations(ListCase):
     async def test_the_newest_version_stands_whatever_the_order(self) -> None:
         await self.pair(2, "f")
         await self.pair(1, "i")
-        self.assertEqual((await self.store.users.read(1))[3:], ({2}, set(), set()))
+        self.assertEqual((await self.store.users.read(1))[3:], ({2}, set(), set(), set()))
         await self.pair(4, "o")
         await self.pair(3, "")
-        self.assertEqual((await self.store.users.read(1))[3:], (set(), set(), {2}))
+        self.assertEqual((await self.store.users.read(1))[3:], (set(), set(), {2}, set()))
         before = self.keyspace()
         await self.pair(4, "f")
         self.assertEqual(self.keyspace(), before)
-        self.assertEqual(await self.store.users.counts(1), Counts(0, 0, 1))
+        await self.pair(1, "x", other=BIG)
+        self.assertEqual((await self.store.users.read(1))[3:], (set(), set(), {2}, {BIG}))
+        self.assertEqual(await self.store.users.counts(1), Counts(0, 0, 1, 1))
+        await self.pair(2, "", other=BIG)
+        self.assertEqual((await self.store.users.read(1)).blocked, set())
 
     async def test_an_event_says_what_holds_and_what_to_show(self) -> None:
         await self.store.users.apply_pair(1, BIG, relation(1, "f", 2, 1, BIG), CHANNEL)
@@ -117,82 +116,64 @@ class Relations(ListCase):
             (event.about, event.holds, event.incoming, event.outgoing), (BIG, True, False, False)
         )
         self.assertEqual((event.t, event.type, event.by, event.operation), (2, 1, BIG, "op"))
+        self.assertFalse(event.blocked)
+        await self.store.users.apply_pair(1, BIG, relation(2, "x", 4, 0, 1), CHANNEL)
+        (event,) = await self.store.users.events(1, 1)
+        self.assertEqual((event.holds, event.blocked, event.t, event.by), (False, True, 4, 1))
 
 
 @on_both
-class Pairs(ListCase):
-    async def refused(self, waiting: Any) -> None:
+class Blockers(ListCase):
+    async def test_are_found_among_those_asked_about_and_shown_to_nobody(self) -> None:
+        for other, blocker in ((2, True), (3, False), (BIG, True)):
+            await self.pair(1, "b" if blocker else "f", other)
+        self.assertEqual(await self.store.users.blockers_among(1, [2, 3, 4]), {2})
+        self.assertEqual(await self.store.users.blockers_among(1, {BIG}), {BIG})
+        self.assertEqual(await self.store.users.blockers_among(1, ()), set())
+        self.assertEqual(await self.store.users.blockers_among(7, [1, 2]), set())
+        self.assertEqual((await self.store.users.read(1))[3:], ({3}, set(), set(), set()))
+        self.assertEqual(await self.store.users.counts(1), Counts(0, 1, 0, 0))
+        self.assertFalse(any(event.blocked for event in await self.store.users.events(1, 0)))
+
+    async def test_are_none_any_more_when_the_pair_says_so(self) -> None:
+        await self.pair(1, "b")
+        await self.pair(2, "")
+        self.assertEqual(await self.store.users.blockers_among(1, [2]), set())
+
+
+@on_both
+class Nonces(ListCase):
+    async def bind(self, candidate: int, nonce: str = "n", digest: str = "d", user: int = 1) -> int:
+        return await self.store.users.bind_nonce(user, nonce, digest, candidate, DAY_MS)
+
+    async def test_the_first_candidate_is_bound_and_looking_binds_nothing(self) -> None:
+        self.assertEqual(await self.bind(0), 0)
+        self.assertEqual(self.keys(), [])
+        self.assertEqual([await self.bind(each) for each in (BIG, 8, 0)], [BIG] * 3)
+
+    async def test_another_user_and_another_nonce_have_one_of_their_own(self) -> None:
+        nonces = ("n", "N", "n ", "}{:*?[", "\u00fc\U0001f600", "x" * 64)
+        bound = [await self.bind(10 + i, nonce) for i, nonce in enumerate(nonces)]
+        self.assertEqual(bound, [10 + i for i in range(len(nonces))])
+        self.assertEqual(await self.bind(99, user=2), 99)
+
+    async def test_another_request_under_it_is_a_conflict_and_changes_nothing(self) -> None:
+        await self.bind(7)
         before = self.keyspace()
-        try:
-            await waiting
-        except Refused as refusal:
-            self.assertIs(refusal.code, ErrorCode.NOT_FOUND)
-        else:
-            raise AssertionError("it was not refused")
+        for candidate in (0, 8):
+            failure = await self.assertFailure(
+                Deferred.fromCoroutine(self.bind(candidate, digest="e")), Refused
+            )
+            self.assertIs(failure.code, ErrorCode.CONFLICT)
         self.assertEqual(self.keyspace(), before)
 
-    async def handoff(self) -> dict[int, Relation]:
-        entries = await self.store.pairs.handoff(1, 2)
-        return {int(user[2:]): Relation.parse(entry) for user, entry in entries.items()}
-
-    async def test_asking_tells_both_sides(self) -> None:
-        self.assertEqual((await self.store.pairs.add(2, 1, "op")).what, ASKED)
-        self.assertEqual(await self.store.pairs.read(1, 2), PairState(False, 2, 0))
-        told = await self.handoff()
-        self.assertEqual(told[1], Relation(b"1", b"0", b"1", b"0", b"1", b"0", b"2", b"op"))
-        self.assertEqual(told[2], Relation(b"1", b"0", b"0", b"1", b"1", b"0", b"2", b"op"))
-
-    async def test_asking_again_changes_nothing(self) -> None:
-        await self.store.pairs.add(2, 1, "op")
-        before = self.keyspace()
-        self.assertEqual((await self.store.pairs.add(2, 1, "op2")).what, ALREADY_ASKED)
-        self.assertEqual(self.keyspace(), before)
-
-    async def test_crossing_requests_make_friends_of_them(self) -> None:
-        await self.store.pairs.add(2, 1, "op")
-        self.assertEqual((await self.store.pairs.add(1, 2, "op2")).what, ACCEPTED)
-        self.assertEqual(await self.store.pairs.read(1, 2), PairState(True, 0, 0))
-        self.assertEqual(
-            (await self.handoff())[2], Relation(b"2", b"1", b"0", b"0", b"2", b"1", b"1", b"op2")
-        )
-        before = self.keyspace()
-        for one, other in ((1, 2), (2, 1)):
-            self.assertEqual((await self.store.pairs.add(one, other, "op3")).what, ALREADY_FRIENDS)
-        self.assertEqual(self.keyspace(), before)
-
-    async def test_only_who_was_asked_can_answer_and_only_while_it_is_open(self) -> None:
-        await self.refused(self.store.pairs.answer(1, 2, 1, "op"))
-        await self.store.pairs.add(2, 1, "op")
-        await self.refused(self.store.pairs.answer(2, 1, 1, "op"))
-        await self.store.pairs.answer(1, 2, 2, "op2")
-        self.assertEqual(await self.store.pairs.read(1, 2), PairState(False, 0, 0))
-        self.assertEqual(
-            (await self.handoff())[1], Relation(b"2", b"0", b"0", b"0", b"2", b"2", b"1", b"op2")
-        )
-        await self.refused(self.store.pairs.answer(1, 2, 1, "op"))
-
-    async def test_after_a_denial_one_may_ask_again(self) -> None:
-        await self.store.pairs.add(2, 1, "op")
-        await self.store.pairs.answer(1, 2, 2, "op")
-        self.assertEqual((await self.store.pairs.add(2, 1, "op")).what, ASKED)
-        await self.store.pairs.answer(1, 2, 1, "op")
-        self.assertEqual(await self.store.pairs.read(1, 2), PairState(True, 0, 0))
-
-    async def test_the_first_candidate_is_the_private_chat_for_ever(self) -> None:
-        self.assertEqual(await self.store.pairs.open_chat(2, 1, BIG, "op"), BIG)
-        before = self.keyspace()
-        self.assertEqual(await self.store.pairs.open_chat(1, 2, 34, "op2"), BIG)
-        self.assertEqual(self.keyspace(), before)
-        self.assertEqual(await self.store.pairs.handoff(2, 1), {b"c:%d" % BIG: b"2:op"})
-
-    async def test_an_entry_is_taken_off_only_as_it_was_delivered(self) -> None:
-        await self.store.pairs.add(2, 1, "op")
-        delivered = await self.store.pairs.handoff(1, 2)
-        await self.store.pairs.add(1, 2, "op2")
-        await self.store.pairs.handed_over(1, 2, delivered)
-        self.assertEqual(len(await self.handoff()), 2)
-        await self.store.pairs.handed_over(1, 2, await self.store.pairs.handoff(1, 2))
-        self.assertEqual(await self.handoff(), {})
+    async def test_it_is_forgotten_by_redis_after_the_window_which_a_repeat_does_not_prolong(self) -> None:
+        await self.bind(7)
+        (key,) = self.keys()
+        self.assertTrue(DAY_MS - 10_000 < self.outside.pttl(key) <= DAY_MS)
+        self.outside.pexpire(key, 1_000)
+        await self.bind(8)
+        self.assertLessEqual(self.outside.pttl(key), 1_000)
 
 
 @on_both

@@ -26,7 +26,7 @@ def event(rev: int) -> UserEvent:
 
 
 def lists(rev: int) -> UserLists:
-    return UserLists(rev, 1_000, {}, set(), set(), set())
+    return UserLists(rev, 1_000, {}, set(), set(), set(), set())
 
 
 class Actor:
@@ -38,12 +38,14 @@ class Actor:
     def __init__(self, calls: Calls, clock: Clock) -> None:
         self.told: list[Any] = []
         self.crashes: list[Any] = []
+        self.lost: list[bool] = []
         self.unsubscribed: list[str] = []
         users = SimpleNamespace(**{name: calls.method(name) for name in ("events", "rev", "read")})
         bus = SimpleNamespace(subscribe=calls.method("subscribe"), unsubscribe=self.unsubscribed.append)
         channels = SimpleNamespace(user=lambda user_id: f"u:{user_id}")
+        epoch = SimpleNamespace(lost=lambda: self.lost.append(True))
         self.node = SimpleNamespace(
-            clock=clock, bus=bus, channels=channels, store=SimpleNamespace(users=users)
+            clock=clock, bus=bus, channels=channels, store=SimpleNamespace(users=users), epoch=epoch
         )
         self.registry = SimpleNamespace(crashed=lambda *args: self.crashes.append(args))
 
@@ -142,27 +144,40 @@ class Refilling(LogCase):
         self.assertEqual((self.actor.told, self.calls.waiting), ([5], []))
 
     def test_beyond_the_end_of_the_log_the_lists_are_read_again_and_the_differences_shown(self) -> None:
-        for events, rev in (([event(50), event(51)], 51), ([], 51), ([], 2)):
+        for events, rev in (([event(50), event(51)], 51), ([], 51)):
             self.setUp()
             self.began()
             self.log.refill()
             self.calls.answer("rev", rev)
-            if rev > 4:
-                self.calls.answer("events", events)
+            self.calls.answer("events", events)
             self.calls.answer("read", lists(rev))
             self.assertEqual((self.actor.told, self.log.rev), ([("lists", rev, True)], rev))
             self.hear(rev + 1)
             self.assertEqual(self.actor.told[1:], [rev + 1])
 
     def test_lists_older_than_what_was_published_meanwhile_are_not_gone_back_to(self) -> None:
-        self.began(5)
+        self.began(4)
         self.log.refill()
-        self.calls.answer("rev", 4)
-        self.hear(6)
-        self.calls.answer("read", lists(5))
-        self.assertEqual((self.actor.told, self.log.rev), ([6], 6))
-        self.calls.answer("rev", 6)
+        self.calls.answer("rev", 5)
+        self.calls.answer("events", [])
+        self.hear(5)
+        self.calls.answer("read", lists(4))
+        self.assertEqual((self.actor.told, self.log.rev), ([5], 5))
+        self.calls.answer("rev", 5)
         self.assertEqual(self.calls.waiting, [])
+
+    def test_a_store_that_is_behind_what_was_applied_has_lost_its_tail(self) -> None:
+        self.began(4)
+        self.log.refill()
+        self.calls.answer("rev", 3)
+        self.assertEqual((self.actor.lost, self.actor.told, self.calls.waiting), ([True], [], []))
+
+    def test_once_stopped_it_judges_the_store_no_more(self) -> None:
+        self.began(4)
+        self.log.refill()
+        self.log.stop()
+        self.calls.answer("rev", 3)
+        self.assertEqual((self.actor.lost, self.calls.waiting), ([], []))
 
     def test_asked_while_it_reads_it_reads_once_more(self) -> None:
         self.began()

@@ -1,11 +1,11 @@
 #!lua
 -- Rename a group, add and remove members, in one event. The last member leaving deletes the chat: texts,
 -- members and events go, a stub (gone, seq) stays with the handoff log.
--- KEYS 1 meta  2 members  3 messages  4 log  5 handoff
+-- KEYS 1 meta  2 members  3 messages  4 log  5 handoff  6 marks  7 deleted  8, 9 nonces
 -- ARGV 1 channel  2 operation  3 log limit  4 caller  5 most members  6 rename (0, 1; 2: unless the name is
 --      empty and a list is not)  7 name  8 number of users to add, then these, then those to remove
 -- Answers {packed event, 1}, or {packed present state, 0} when nothing changed.
-types('hash', 'zset', 'hash', 'stream', 'hash')
+types('hash', 'zset', 'hash', 'stream', 'hash', 'hash', 'zset', 'hash', 'hash')
 local chat = chat_of(KEYS[1], KEYS[2], ARGV[4])
 if not chat then return 'not_found' end
 if chat.type ~= 2 then return 'wrong_chat_type' end
@@ -38,19 +38,21 @@ if #added == 0 and #removed == 0 and name == chat.name then
 end
 
 local at, seq = tick(chat), chat.seq + 1
-redis.call('HSET', KEYS[1], 'seq', int(seq), 'clock', int(at), 'name', name)
+redis.call('HSET', KEYS[1], 'seq', int(seq), 'clock', int(at), 'active', int(at), 'name', name)
 for _, user in ipairs(added) do
   redis.call('ZADD', KEYS[2], int(seq), int(user))
   redis.call('HSET', KEYS[5], 'u:' .. int(user), '1:' .. int(seq))
+  if chat.last > 0 then redis.call('HSET', KEYS[6], int(user), int(chat.last)) end
 end
 for _, user in ipairs(removed) do
   redis.call('ZREM', KEYS[2], int(user))
   redis.call('HSET', KEYS[5], 'u:' .. int(user), '0:' .. int(seq))
+  redis.call('HDEL', KEYS[6], int(user))
 end
 if count == 0 then
   name, chat.owner = '', 0
   redis.call('HSET', KEYS[1], 'gone', 1, 'name', '', 'owner', 0)
-  redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+  redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], unpack(KEYS, 6))
 else
   if not redis.call('ZSCORE', KEYS[2], int(chat.owner)) then
     local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
@@ -62,6 +64,6 @@ else
   end
   append(KEYS[4], ARGV[3], seq, {CHANGED, at, caller, name, chat.owner, added, removed})
 end
-local event = cmsgpack.pack(event_of(seq, at, members_of(KEYS[2])))
-redis.call('PUBLISH', ARGV[1], cmsgpack.pack({ARGV[2], {event_of(seq, at, members_of(KEYS[2]))}}))
-return {event, 1}
+local event = event_of(seq, at, members_of(KEYS[2]))
+redis.call('PUBLISH', ARGV[1], cmsgpack.pack({ARGV[2], {event}}))
+return {cmsgpack.pack(event), 1}
