@@ -82,7 +82,7 @@ class Node:
         self.chats: Registry[ChatActor] = Registry(clock, lambda key, r: ChatActor(key, r, self), **kernel)
         self.users: Registry[UserActor] = Registry(clock, lambda key, r: UserActor(key, r, self), **kernel)
         self._head_check = HeadCheck(clock, self)
-        self._mark_recall = MarkRecall(self)
+        self.mark_recall = MarkRecall(self)
         bus.link.ups.append(self.repair)
         store.link.ups.append(self.repair)
 
@@ -114,7 +114,7 @@ class Node:
     def _renewed(self) -> None:
         """The store takes writes."""
         self.sessions.repair()
-        self._mark_recall.repair()
+        self.mark_recall.repair()
         self.epoch.check()
 
     def repair(self) -> None:
@@ -126,7 +126,7 @@ class Node:
             chat.repair()
         for user in self.users:
             user.repair()
-        self._mark_recall.repair()
+        self.mark_recall.repair()
         self.sessions.repair()
         self.lease.repair()
         self.presence.repair()

@@ -14,6 +14,7 @@ from msgspec import UNSET
 from chatsrv.actors.rendering import stored_message
 from chatsrv.actors.subscriber import Result
 from chatsrv.kernel import Envelope
+from chatsrv.redis import Unavailable
 from chatsrv.store.reading import PAGE_BYTES
 from chatsrv.wire import frames
 from chatsrv.wire.requests import MarkRead, ReadDetails, ReadHistory, Typing
@@ -66,15 +67,15 @@ async def read_details(chat: ChatActor, envelope: Envelope, command: ReadDetails
 
 
 async def mark_read(chat: ChatActor, envelope: Envelope, command: MarkRead) -> None:
-    origin = envelope.origin
-    mark = await chat.node.store.chats.mark_read(
-        chat.chat_id,
-        origin.user_id,
-        command.message_id,
-        origin.id,
-        chat.channel,
-        chat.node.next_operation(),
-    )
+    """If the outcome is unknown, the mark as it is follows: the signal itself leaves out who asked."""
+    origin, node = envelope.origin, chat.node
+    where = (origin.id, chat.channel, node.next_operation())
+    try:
+        mark = await node.store.chats.mark_read(chat.chat_id, origin.user_id, command.message_id, *where)
+    except Unavailable as error:
+        if error.sent:
+            node.mark_recall.missed()
+        raise
     envelope.answer(Result(frames.ReadUpTo(chat_id=chat.chat_id, message_id=mark, user_id=origin.user_id)))
 
 

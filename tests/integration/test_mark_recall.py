@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chatsrv.redis import Unavailable
 from chatsrv.wire.codes import Profile
 from chatsrv.wire.requests import CreateChat, MarkRead, SendGroup
 from tests.unit.test_store_kit import NodeCase, on_both, until
@@ -71,6 +72,17 @@ class MarkRecall(NodeCase):
 
         chat.recall_marks = recalling
 
+    async def test_who_asked_and_got_no_answer_is_told_what_came_of_it(self) -> None:
+        self.there.own_link.arm(1, run_first=True, for_good=False)
+        with self.assertRaises(Unavailable):
+            await self.other.ask(MarkRead(self.chat_id, 1))
+        self.there.own_link.heal()
+        await self.settle()
+        self.assertEqual((self.marks(self.one), self.marks(self.other)), ([(2, 1)], []))
+        self.there.clock.advance(self.there.options.lease_renew_s)
+        await until(lambda: self.marks(self.other), "the mark")
+        self.assertEqual(self.marks(self.other), [(2, 1)])
+
     async def test_a_recall_that_fails_is_made_at_the_next_renewal(self) -> None:
         async def read() -> None:
             await self.other.ask(MarkRead(self.chat_id, 3))
@@ -79,6 +91,6 @@ class MarkRecall(NodeCase):
         await self.while_deaf(read)
         self.assertEqual(self.marks(self.one), [])
         self.here.own_link.heal()
-        self.here._mark_recall.repair()
+        self.here.mark_recall.repair()
         await until(lambda: self.marks(self.one), "the mark")
         self.assertEqual(self.marks(self.one), [(2, 3)])
