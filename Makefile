@@ -24,7 +24,7 @@ test: debian-packages $(VENV)/.test
 	$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target lint types imports || failed=1; \
 	$(MAKE) --no-print-directory trial || failed=1; \
 	echo "== pytest"; \
-	$(BIN)/pytest || failed=1; \
+	$(BIN)/pytest --numprocesses=2 || failed=1; \
 	exit $$failed
 
 check: $(VENV)/.test

@@ -33,6 +33,7 @@ TEST = [
     "psutil>=7.2",
     "pytest>=9.2",
     "pytest-twisted>=1.14",
+    "pytest-xdist>=3.8",
     "ruff>=0.17",
     "towncrier>=26.9",
     "websockets>=17.4",
