@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PAGE = 100
 #: Requests of one session that may wait behind the one being carried out.
 WAITING = 16
-#: Nobody needs the same twice: a chat that this connection was replayed already waits so long.
+#: Nobody needs the same twice: a request about a chat that this connection was replayed already waits so long.
 REPEAT_S = 1.0
 
 
@@ -102,6 +102,10 @@ class Replays:
     async def _carry_out(self, command: CatchUp) -> CaughtUp:
         heads: dict[str, int] = {}
         reset: list[int] = []
+        if any(
+            chat_id in self._replayed and seq < self._heads[chat_id] for chat_id, seq in command.chats.items()
+        ):
+            await self._wait(deferLater(self._node.clock, REPEAT_S))
         same_epoch = command.epoch is UNSET or command.epoch == self._epoch
         for chat_id, seq in sorted(command.chats.items()):
             stopped = await self._replay(chat_id, seq) if same_epoch else None
@@ -120,7 +124,7 @@ class Replays:
         if seq >= end:  # nothing was missed
             head = await self._node.store.chats.head(chat_id, user_id)
             return seq if head.since and seq <= head.seq else None
-        await self._pause(chat_id)
+        self._replayed.add(chat_id)
         position = seq
         while position < end:
             await self._room()
@@ -145,11 +149,6 @@ class Replays:
             if session.congested:
                 break
         return event.seq
-
-    async def _pause(self, chat_id: int) -> None:
-        if chat_id in self._replayed:
-            await self._wait(deferLater(self._node.clock, REPEAT_S))
-        self._replayed.add(chat_id)
 
     async def _room(self) -> None:
         """Wait until the socket takes more."""

@@ -100,13 +100,13 @@ class Pacing(ReplayCase):
         await self.carol.catch_up({self.chat_id: 3})
         pages = self.count_pages()
         await self.carol.catch_up({other: 0, self.chat_id: 5})
-        asked = self.carol.catch_up({self.chat_id: 4})
+        asked = self.carol.catch_up({self.chat_id: 4, other: 0})
         await self.settle()
         self.there.clock.advance(0.9)
         await self.settle()
         self.assertEqual([args[0] for args in pages if len(args) > 1], [0])
-        self.there.clock.advance(0.1)
-        self.assertEqual((await asked).heads, {str(self.chat_id): 5})
+        self.there.clock.advance(0.1)  # once, however many chats are repeated
+        self.assertEqual((await asked).heads, {str(self.chat_id): 5, str(other): 1})
         self.assertEqual(self.carol.seqs(self.chat_id), [4, 5, 5])
 
 
