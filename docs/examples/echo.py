@@ -33,6 +33,7 @@ async def main(reactor, token, url="ws://127.0.0.1:8080/ws"):
         print(state.value, reason or "")
 
     client = Client(reactor, url, lambda: token, on_event=on_event, on_reset=on_reset, on_state=on_state)
+    reactor.addSystemEventTrigger("before", "shutdown", client.stop)  # at control-C: close, then go
     hello = await client.start()
     print("user", hello.user_id, "in the chats", hello.chat_ids)
     if (reason := await client.stopped) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha1
 from typing import Any
 
 from chatsrv.store import Retention, Store
@@ -64,6 +65,16 @@ class Nonces(NonceCase):
         await self.update(7, 1, add=[11])
         await self.append(draft("a", "1n", sender=1))
         self.assertEqual((await self.append(draft("b", "n", sender=11)))[1:], [[4, 2]])
+
+    async def test_neither_the_nonce_nor_a_digest_that_could_be_guessed_without_it_is_kept(self) -> None:
+        await self.append(draft("pin 4711", "b3f1c0ffee"))
+        await self.store.chats.delete(7, 1, 1, CHANNEL, "op")
+        kept = self.contents()
+        self.assertIn(sha1(b"1:b3f1c0ffee").hexdigest()[:24].encode(), kept)
+        for guess in (b"pin 4711", b"2\0000\0pin 4711", b"\0002\0000\0pin 4711"):
+            self.assertNotIn(sha1(guess).hexdigest()[:16].encode(), kept)
+        self.assertNotIn(b"b3f1c0ffee", kept)
+        self.assertNotIn(b"pin 4711", kept)
 
     async def test_in_one_batch_a_repeat_is_answered_like_a_later_one(self) -> None:
         news = await self.published(self.append(draft("0", "m"), draft("a")))

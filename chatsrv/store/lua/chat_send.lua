@@ -13,12 +13,18 @@ local at = exists and math.max(time, tonumber(chat.clock)) or 0
 local seq, last, first = tonumber(chat.seq), tonumber(chat.last), tonumber(chat.first or 1)
 
 -- By sender and nonce, {message_id, seq, sent_at, digest}. They are in two hashes that take turns, a window each; Redis
--- drops each a window after the end of its turn, so that a nonce is known for one to two windows.
-local known, remembered = {}, {}
+-- drops each a window after the end of its turn, so that a nonce is known for one to two windows. Kept are digests alone,
+-- that of the message with the nonce in it: nobody finds a deleted text again by trying what it may have been.
+local known, remembered, names_of = {}, {}, {}
+local function name_of(sender, nonce)
+  local plain = sender .. ':' .. nonce
+  names_of[plain] = names_of[plain] or string.sub(redis.sha1hex(plain), 1, 24)
+  return names_of[plain]
+end
 local function recall()
   local names = {}
   for i = 7, #ARGV, 5 do
-    if ARGV[i + 3] ~= '' then names[#names + 1] = ARGV[i] .. ':' .. ARGV[i + 3] end
+    if ARGV[i + 3] ~= '' then names[#names + 1] = name_of(ARGV[i], ARGV[i + 3]) end
   end
   for i = 7, #names > 0 and 8 or 0 do
     for n, packed in ipairs(redis.call('HMGET', KEYS[i], unpack(names))) do
@@ -63,8 +69,8 @@ end
 local function judge(sender, kind, text, nonce, reply_to)
   if not is_member(sender) then return 'not_found' end
   if kind ~= chat.type then return 'wrong_chat_type' end
-  local name = nonce ~= '' and sender .. ':' .. nonce
-  local digest = name and string.sub(redis.sha1hex(kind .. '\0' .. reply_to .. '\0' .. text), 1, 16)
+  local name = nonce ~= '' and name_of(sender, nonce)
+  local digest = name and string.sub(redis.sha1hex(table.concat({nonce, kind, reply_to, text}, '\0')), 1, 16)
   local earlier = known[name]
   if earlier then return earlier[4] == digest and {earlier[2], earlier[1], earlier[3]} or 'conflict' end
   if reply_to ~= '0' and (tonumber(reply_to) < first or tonumber(reply_to) > last) then return 'not_found' end
