@@ -10,15 +10,28 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+from chatsrv.auth.keys import SECRET_FILE
 from chatsrv.cli.token import token
-from chatsrv.config import load_settings, tcp_address
+from chatsrv.config import ConfigError, Settings, load_settings, tcp_address
 
 
 def connect(user_id: str, url: str | None, options: Mapping[str, Any]) -> NoReturn:
     """Replace this process by the client. Raises ``ConfigError``."""
+    settings = load_settings(options)
+    _check_secret(settings)
     environment = {**os.environ, "CHATSRV_TOKEN": token(user_id, "1d", options)}
-    url = url or _url(load_settings(options).listen)
+    url = url or _url(settings.listen)
     os.execve(sys.executable, [sys.executable, "-m", "chatsrv.client", url], environment)
+
+
+def _check_secret(settings: Settings) -> None:
+    """The server must have been there first: no running one would accept a secret that is made now."""
+    given = settings.jwt_secret or settings.jwt_key_file
+    if not given and not os.path.exists(os.path.join(settings.data_dir, SECRET_FILE)):
+        raise ConfigError(
+            f"no server has used the data directory {settings.data_dir} yet: start one, "
+            "or name the directory of the one that runs with --data-dir"
+        )
 
 
 def _url(endpoints: Sequence[str]) -> str:

@@ -1,4 +1,7 @@
-"""``python -m chatsrv.client [URL]``: talk to a server from a terminal; the token is in ``CHATSRV_TOKEN``."""
+"""``python -m chatsrv.client [URL]``: talk to a server from a terminal; the token is in ``CHATSRV_TOKEN``.
+
+It exits with 1 when something typed was not answered, or the client stopped by itself.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ DEFAULT_URL = "ws://127.0.0.1:8080/ws"
 
 
 async def talk(reactor: Any, url: str, token: str) -> None:
-    console = Console()
+    console = Console(reactor)
     why: list[Exception | None] = []
 
     def show_state(state: State, reason: Exception | None) -> None:
@@ -36,6 +39,12 @@ async def talk(reactor: Any, url: str, token: str) -> None:
         on_reset=console.show_reset,
         on_state=show_state,
     )
+
+    def interrupted() -> Deferred[Exception | None]:
+        console.end()
+        return client.stop()
+
+    reactor.addSystemEventTrigger("before", "shutdown", interrupted)
     try:
         await client.start()
     except (ClientError, ValueError) as error:
@@ -43,9 +52,13 @@ async def talk(reactor: Any, url: str, token: str) -> None:
     client.stopped.addCallback(lambda _: console.end())
     StandardIO(console, reactor=reactor)
     console.begin(client)
-    await console.ended
+    unanswered = await console.ended
     reason = await client.stop()
+    for line in unanswered:
+        print(f"! not sent or not answered: {line}", file=sys.stderr)
     print(f"closed: {reason}" if reason else "closed", file=sys.stderr)
+    if reason or unanswered:
+        raise SystemExit(1)
 
 
 def main() -> None:

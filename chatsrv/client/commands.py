@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+from chatsrv.client import frames
+
 HELP = """\
 private USER              open the private chat with USER
 group NAME USER ...       create a group
@@ -26,6 +30,7 @@ friends                   friends, open requests, blocked users
 {"op":…,"t":…,"d":…}      send this request
 help, quit
 """
+_FORM_CHARS = 26
 
 Call = tuple[int, int, dict[str, Any]]
 
@@ -42,9 +47,31 @@ _ABOUT_USERS = {
 def command(text: str, types: Mapping[int, int], me: int) -> Call:
     """The request that a typed command stands for; ``types`` has the chats' types as far as they are known.
 
-    ``ValueError`` or ``IndexError`` when it is none.
+    ``ValueError`` says what is wrong when it stands for none.
     """
     verb, *words = text.split()
+    try:
+        return _json(text) if text.startswith("{") else _typed(verb, text, words, types, me)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(f"that is no request: {error}") from None
+    except (ValueError, IndexError):
+        raise ValueError(_usage(verb)) from None
+
+
+def _usage(verb: str) -> str:
+    for line in HELP.splitlines():
+        for form in line[:_FORM_CHARS].split("|"):
+            if form.split()[:1] == [verb]:
+                return f"use: {form.strip()}"
+    return "that is no command; try help"
+
+
+def _json(text: str) -> Call:
+    frame = frames.decode(text)
+    return frame.op, frame.t, frame.d
+
+
+def _typed(verb: str, text: str, words: list[str], types: Mapping[int, int], me: int) -> Call:
     if verb in _ABOUT_USERS:
         t, more = _ABOUT_USERS[verb]
         return 16, t, {"user_id": int(words[0]), **more}

@@ -2,42 +2,54 @@
 
 Run by ``python -m chatsrv.client``. A line that is JSON is sent as a request, so that any can be tried; a
 reply is shown after ``<``, an event after ``*``, a refusal after ``!``, news of the connection after ``-``.
+What always holds: a line is carried out after the one before it was answered, so pasted lines keep
+their order.
 """
 
 from __future__ import annotations
 
 import msgspec
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.defer import Deferred, DeferredQueue
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatsrv.client import frames
 from chatsrv.client.client import Client
-from chatsrv.client.commands import HELP, Call, command
-from chatsrv.client.errors import RequestRefused
+from chatsrv.client.commands import HELP, command
+from chatsrv.client.errors import ClientError, RequestRefused
 from chatsrv.client.frames import Frame
+from chatsrv.client.request import SENDS
 from chatsrv.client.sinks import State
 from chatsrv.client.timeline import is_numbered
-from chatsrv.wire.codes import ErrorCode
+
+QUIT_PATIENCE_S = 5.0
+END_PATIENCE_S = 30.0
 
 
 @implementer(IHalfCloseableProtocol)
 class Console(LineOnlyReceiver):
-    """Reads commands from the terminal for one client; ``ended`` fires when the person wants to go."""
+    """Reads commands from the terminal for one client.
+
+    ``ended`` fires when the person wants to go and everything is answered, or is not worth waiting for any
+    more; with the lines that were not sent or not answered.
+    """
 
     delimiter = b"\n"
     MAX_LENGTH = 2**20
 
-    def __init__(self) -> None:
-        self.ended: Deferred[None] = Deferred()
+    def __init__(self, clock: IReactorTime) -> None:
+        self.ended: Deferred[list[str]] = Deferred()
+        self._clock = clock
         self._client: Client | None = None
         self._types: dict[int, int] = {}
         self._own: Frame | None = None
-        self._unanswered = 0
-        self._input_ended = False
+        self._lines: DeferredQueue[str] = DeferredQueue()
+        self._line = ""
+        self._unanswered: list[str] = []
+        self._patience_s = 0.0
+        self._giving_up: IDelayedCall | None = None
 
     @property
     def begun(self) -> bool:
@@ -51,12 +63,13 @@ class Console(LineOnlyReceiver):
         self._client = client
         hello = client.hello
         self._say(f"user {hello.user_id}: chats {hello.chat_ids}, friends {hello.friend_ids}\n\n{HELP}")
+        Deferred.fromCoroutine(self._work_off(client)).addErrback(self.ended.errback)
 
     def show_frame(self, frame: Frame) -> None:
         """An event."""
         self._remember(frame)
         self._show_own()
-        if self._unanswered and self._may_be_a_replys(frame):
+        if self._line and self._may_be_a_replys(frame):
             self._own = frame
         else:
             self._print("*", frame)
@@ -67,24 +80,21 @@ class Console(LineOnlyReceiver):
 
     def show_state(self, state: State, reason: Exception | None) -> None:
         """The client is connected, or why it is not."""
-        if self.begun and state is not State.CONNECTING:
+        if self.begun and state in (State.CONNECTED, State.WAITING):
             self._say(f"- {state.value}" + (f": {reason}" if reason else ""))
 
     # -- what the terminal tells
 
     def lineReceived(self, line: bytes) -> None:
-        text = line.decode(errors="replace").strip()
-        if text == "quit":
-            self.end()
-        elif text == "help":
-            self._say(HELP)
-        elif text and self._client is not None:
-            self._carry_out(self._client, text)
+        try:
+            self._typed(line.decode().removesuffix("\r"))
+        except UnicodeDecodeError:
+            self._say("! that is not UTF-8; nothing was sent")
 
     def readConnectionLost(self) -> None:
-        self._input_ended = True
-        if not self._unanswered:
-            self.end()
+        # A last line may have no end of its own.
+        self.dataReceived(self.delimiter)  # type: ignore[no-untyped-call]
+        self._leave(END_PATIENCE_S)
 
     def writeConnectionLost(self) -> None:
         self.end()
@@ -93,44 +103,57 @@ class Console(LineOnlyReceiver):
         self.end()
 
     def end(self) -> None:
-        """The person, the terminal or the client is gone."""
+        """The person, the terminal or the client is gone. Idempotent."""
+        if self._giving_up is not None and self._giving_up.active():
+            self._giving_up.cancel()
         if not self.ended.called:
-            self.ended.callback(None)
+            waiting = [self._line, *self._lines.pending]
+            self.ended.callback(self._unanswered + [line for line in waiting if line])
 
     # -- commands
 
-    def _carry_out(self, client: Client, text: str) -> None:
+    def _typed(self, text: str) -> None:
+        match text.strip():
+            case "quit":
+                self._leave(QUIT_PATIENCE_S)
+            case "help":
+                self._say(HELP)
+            case typed if typed and self._giving_up is None:
+                self._lines.put(text.lstrip())
+
+    def _leave(self, patience_s: float) -> None:
+        """No more lines: end after the last answer, or when there was none for so long."""
+        if self._giving_up is None:
+            self._patience_s = patience_s
+            self._giving_up = self._clock.callLater(patience_s, self.end)
+            self._lines.put("")
+
+    async def _work_off(self, client: Client) -> None:
+        while (line := await self._lines.get()) and not self.ended.called:
+            self._line = line
+            await self._carry_out(client, line)
+            self._line = ""
+            self._show_own()
+            if self._giving_up is not None and self._giving_up.active():
+                self._giving_up.reset(self._patience_s)
+        self.end()
+
+    async def _carry_out(self, client: Client, line: str) -> None:
         try:
-            op, t, d = self._request(client, text)
-            reply = client.call(op, t, d)
-        except (ValueError, IndexError, msgspec.MsgspecError):
-            self._say("! that is no command; try help")
-            return
-        self._unanswered += 1
-        if op == 11 and t in (1, 2) and d.get("chat_id") not in self._types:
-            reply.addErrback(self._other_type, client, t, d)
-        reply.addCallbacks(self._show_reply, self._show_refusal).addBoth(self._answered)
+            self._show_reply(await self._send(client, line))
+        except (ValueError, RequestRefused) as error:
+            self._say(f"! {error}")
+        except ClientError as error:
+            self._unanswered.append(line)
+            self._say(f"! {error}")
 
-    def _request(self, client: Client, text: str) -> Call:
-        if text.startswith("{"):
-            frame = frames.decode(text)
-            return frame.op, frame.t, frame.d
-        return command(text, self._types, client.hello.user_id or 0)
-
-    def _other_type(
-        self, failure: Failure, client: Client, t: int, d: dict[str, object]
-    ) -> Deferred[Frame] | Failure:
-        """1/1 does not say what type a chat is: try the other one."""
-        error = failure.value
-        if not isinstance(error, RequestRefused) or error.code is not ErrorCode.WRONG_CHAT_TYPE:
-            return failure
-        return client.call(11, 3 - t, d)
-
-    def _answered(self, _: object) -> None:
-        self._unanswered -= 1
-        self._show_own()
-        if self._input_ended and not self._unanswered:
-            self.end()
+    async def _send(self, client: Client, line: str) -> Frame:
+        op, t, d = command(line, self._types, client.hello.user_id or 0)
+        if (op, t) in SENDS and not line.startswith("{") and d["chat_id"] not in self._types:
+            # hello does not say what type a chat is
+            self._remember(await client.call(13, 3, {"chat_id": d["chat_id"]}))
+            t = self._types[d["chat_id"]]
+        return await client.call(op, t, d)
 
     # -- showing
 
@@ -140,9 +163,6 @@ class Console(LineOnlyReceiver):
         if self._own is not None and _place(self._own) == _place(frame):
             self._own = None
         self._print("<", frame)
-
-    def _show_refusal(self, failure: Failure) -> None:
-        self._say(f"! {failure.value}")
 
     def _show_own(self) -> None:
         own, self._own = self._own, None
@@ -164,7 +184,7 @@ class Console(LineOnlyReceiver):
         self._say(f"{mark} {frame.op}/{frame.t} {body}")
 
     def _say(self, text: str) -> None:
-        if self.transport is not None:
+        if self.transport is not None and not self.ended.called:
             self.transport.write(f"{text}\n".encode())
 
 

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatsrv._version import __version__
 from chatsrv.auth.keys import load_key
 from chatsrv.auth.tokens import TokenVerifier
-from chatsrv.cli import token
+from chatsrv.cli import connect, token
 from chatsrv.cli.main import main
 from chatsrv.cli.sample import sample
 from chatsrv.config import ConfigError, load_settings
@@ -120,6 +120,33 @@ class TokenTests(_CommandCase):
         self.assertIn("invalid choice", self.refusal("nonsense"))
         self.assertIn("required", self.refusal())
         self.assertEqual(os.listdir(self.directory), [])
+
+
+class ConnectTests(_CommandCase):
+    def setUp(self):
+        super().setUp()
+        self.patch(connect, "load_settings", self.settings)
+        self.patch(connect.os, "execve", self.become)
+
+    def become(self, program, arguments, environment):
+        raise SystemExit([arguments[1:], environment["CHATSRV_TOKEN"].count(".")])
+
+    def test_becomes_the_client_with_a_token(self):
+        self.run_command("token", "7", "--data-dir", self.directory)
+        client = ["-m", "chatsrv.client", "ws://127.0.0.1:8080/ws"]
+        self.assertEqual(
+            self.run_command("connect", "7", "--data-dir", self.directory), ([client, 2], "", "")
+        )
+
+    def test_makes_no_secret_and_says_where_it_looked(self):
+        refusal = self.refusal("connect", "7", "--data-dir", self.directory)
+        self.assertIn(self.directory, refusal)
+        self.assertIn("--data-dir", refusal)
+        self.assertEqual(os.listdir(self.directory), [])
+
+    def test_needs_no_data_directory_with_a_secret_of_the_environment(self):
+        self.environ["CHATSRV_JWT_SECRET"] = "e" * 32
+        self.assertEqual(self.run_command("connect", "7", "--data-dir", "/no/such")[0][1], 2)
 
 
 class OtherCommandTests(_CommandCase):
