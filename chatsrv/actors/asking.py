@@ -38,18 +38,19 @@ class Asking:
         self._covered: list[bytes] = []
 
     def takes(self, event: UserEvent, frame: bytes) -> bool:
-        """Whether the session is not to get this event of the two, or not yet."""
+        """Whether the session is not to get this event of the two, for the answer was later, or not yet."""
         if self._version is None:
             self._waiting.append((event, frame))
             return True
-        return event.operation == self.operation
+        return event.version <= self._version
 
-    def covers(self, body: frames.Body, frame: bytes) -> bool:
-        """Whether its answer tells ``body``, which was found to be so without an event; if it fails, that follows."""
-        told = isinstance(body, _TOLD[type(self._envelope.command)])
-        if told:
+    def covers(self, body: frames.Body, frame: bytes, event: UserEvent | None) -> bool:
+        """The same of ``body``, found to be so with the event (or whole lists) though no event told it. If the
+        answer tells it there is no need to; but it follows if the answer is a failure."""
+        if isinstance(body, _TOLD[type(self._envelope.command)]):
             self._covered.append(frame)
-        return told
+            return True
+        return event is not None and self.takes(event, frame)
 
     def heard(self, version: int) -> None:
         self._heard = max(self._heard, version)

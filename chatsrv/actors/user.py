@@ -121,7 +121,7 @@ class UserActor(Actor):
         self.chats = dict(lists.chats)
         before, self.relations = self.relations, Relations.of(lists)
         for body in before.differences(self.relations, self.user_id) if show else ():
-            self._show(body)
+            self._show(body, None, told=False)
         friends = self.relations.friends
         self._watch(friends - before.friends, before.friends - friends)
 
@@ -139,10 +139,10 @@ class UserActor(Actor):
         now = self.relations.to(event.about)
         self._watch(now.friends - before.friends, before.friends - now.friends)
         for body in untold(before, now, event, self.user_id):
-            self._show(body)
+            self._show(body, event, told=False)
         frame = relation_frame(event)
         if frame is not None:
-            self._show(frame, event)
+            self._show(frame, event, told=True)
         for asking in self.asking:
             if asking.other == event.about:
                 asking.heard(event.version)
@@ -162,15 +162,20 @@ class UserActor(Actor):
                 chat.feed.attach(session, since)
         chat.listen()
 
-    def _show(self, body: RelationFrame, event: UserEvent | None = None) -> None:
-        """To all sessions that are to see it; to who asked, in its place. Without an event, it was found out."""
+    def _show(self, body: RelationFrame, event: UserEvent | None, *, told: bool) -> None:
+        """To all sessions that are to see it; to who asked, in its place. Not ``told``: no event says it, it was
+        found out."""
         frame = frame_text(frames.encode(body))
         for session in self.sessions:
             asking = [each for each in self.asking if each.session is session and each.other == body.user_id]
-            asked_here = any(event and each.operation == event.operation for each in asking)
+            asked_here = told and any(event and each.operation == event.operation for each in asking)
             if not is_shown(body, self.user_id, session.profile, asked_here=asked_here):
                 continue
-            if not any(each.takes(event, frame) if event else each.covers(body, frame) for each in asking):
+            if told and event:
+                taken = any(each.takes(event, frame) for each in asking)
+            else:
+                taken = any(each.covers(body, frame, event) for each in asking)
+            if not taken:
                 session.deliver(frame)
 
     # Status
