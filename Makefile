@@ -9,8 +9,16 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 CHECKED := chatsrv twisted tests bench docs setup.py
 # What both runners can run; trial skips plain pytest functions, and packaging is slow enough once.
-TRIAL_SUITES := tests.unit tests.acceptance \
+TRIAL_SUITES := tests.unit tests.acceptance tests.model \
 	$(filter-out tests.integration.test_packaging,$(subst /,.,$(basename $(wildcard tests/integration/test_*.py))))
+
+# Under both runners; the acceptance tests and the model are long enough once. Plain `pytest` runs them, too.
+PYTEST_SUITES := tests/unit tests/integration
+
+# How long `make model` runs, and which runs: a number repeats them.
+RUNS := 200
+STEPS := 50
+SEED := random
 
 export PYTHON
 
@@ -24,7 +32,7 @@ test: debian-packages $(VENV)/.test
 	$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target lint types imports || failed=1; \
 	$(MAKE) --no-print-directory trial || failed=1; \
 	echo "== pytest"; \
-	$(BIN)/pytest --numprocesses=2 || failed=1; \
+	$(BIN)/pytest --numprocesses=2 $(PYTEST_SUITES) || failed=1; \
 	exit $$failed
 
 check: $(VENV)/.test
@@ -46,6 +54,10 @@ imports: $(VENV)/.test
 trial: $(VENV)/.test
 	@echo "== trial"
 	@$(BIN)/trial --jobs=2 --reporter=text $(TRIAL_SUITES)
+
+model: $(VENV)/.test
+	@CHATSRV_MODEL_RUNS=$(RUNS) CHATSRV_MODEL_STEPS=$(STEPS) CHATSRV_MODEL_SEED=$(SEED) \
+		$(BIN)/trial --reporter=text tests.model
 
 bench-memory: $(VENV)/.runtime
 	@$(BIN)/python bench/memory.py
