@@ -41,7 +41,7 @@ local function keep_remembered()
   local turn = math.floor(time / window)
   local key = KEYS[7 + turn % 2]
   redis.call('HSET', key, unpack(remembered))
-  redis.call('PEXPIREAT', key, int((turn + 2) * window))
+  redis.call('PEXPIREAT', key, int((turn + 2) * window - 1)) -- a key still lives in the ms it expires at
 end
 
 local member = {}
