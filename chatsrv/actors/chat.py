@@ -20,7 +20,7 @@ from chatsrv.actors.log_reader import LogReader
 from chatsrv.actors.reading import mark_read, read_details, read_history, show_typing
 from chatsrv.actors.rendering import chat_result
 from chatsrv.actors.update import update_chat
-from chatsrv.kernel import Actor, Envelope, Overdue, Registry
+from chatsrv.kernel import Actor, Envelope, Overdue, Registry, Shut
 from chatsrv.redis import Unavailable
 from chatsrv.store.chats import Changed, Head
 from chatsrv.store.events import READ, ChatEvent, Signal, chat_news
@@ -107,7 +107,7 @@ class ChatActor(Actor):
 
     # Requests
 
-    def receive(self, envelope: Envelope) -> Deferred[Any] | None:
+    def receive(self, envelope: Envelope) -> Deferred[Any] | Shut | None:
         command = envelope.command
         if isinstance(command, SendMessage):
             return send(self, envelope)
@@ -125,7 +125,7 @@ class ChatActor(Actor):
     def check_continues(self, seqs: Iterable[int], known: int | None) -> None:
         """A commit's events come after what was ``known`` when it began, or the store has lost its tail: then
         `Unavailable`, for all clients start afresh."""
-        if known is not None and any(seq <= known for seq in seqs):
+        if known is not None and min(seqs, default=known + 1) <= known:
             self.node.epoch.lost()
             raise Unavailable("the store has lost its tail", sent=True)
 

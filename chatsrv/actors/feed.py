@@ -137,11 +137,17 @@ class Feed:
                 self._deliver(event)
         if self.position is None:
             return
-        while ahead and (following := ahead.pop(self.position + 1, None)) is not None:
-            self._deliver(following)
-        if self.signals:
+        if ahead:
+            self._close_up(ahead, self.position)
+        if self.signals.early:
             self.signals.advanced(self.position)
-        for seq in [seq for seq in ahead if seq <= self.position]:
+
+    def _close_up(self, ahead: dict[int, ChatEvent], position: int) -> None:
+        """Deliver what waited and follows now; what is still behind a hole is called for."""
+        while (following := ahead.pop(position + 1, None)) is not None:
+            self._deliver(following)
+            position += 1
+        for seq in [seq for seq in ahead if seq <= position]:
             del ahead[seq]
         if ahead:
             self._hole(len(ahead))

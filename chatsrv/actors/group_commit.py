@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
-from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from chatsrv.actors.rendering import chat_result
-from chatsrv.kernel import Envelope
+from chatsrv.kernel import UNTIL_RESUMED, Envelope, Shut
 from chatsrv.store.chats import Draft
 from chatsrv.store.events import MESSAGE, ChatEvent
 from chatsrv.store.repository import REFUSALS
@@ -26,27 +26,32 @@ if TYPE_CHECKING:
 BATCH_ITEMS, BATCH_BYTES = 64, 128 * 1024
 
 
-def send(chat: ChatActor, first: Envelope) -> Deferred[None]:
-    """Commit the message, and those behind it in the mailbox; fires when all are answered."""
-    batch = [first, *chat.mailbox.take_while(fits_behind(first, chat.registry.clock.seconds()))]
+def send(chat: ChatActor, first: Envelope) -> Shut:
+    """Commit the message, and those behind it in the mailbox; the actor resumes when all are answered."""
+    batch = [first]
+    if chat.mailbox:
+        batch += chat.mailbox.take_while(fits_behind(first, chat.registry.clock.seconds()))
     drafts, known = [_draft(envelope) for envelope in batch], chat.feed.position
     operation = chat.committing = chat.node.next_operation()
-    done: Deferred[None] = Deferred()
 
     def stored(reply: Any) -> None:
         chat.committing = ""
         try:
             _answer(chat, batch, drafts, reply, known)
         except Exception as error:
-            for envelope in batch[1:]:
-                if not envelope.answered:
-                    envelope.answer(error)
-            done.errback()
-        else:
-            done.callback(None)
+            _failed(chat, batch, error)
+        chat.resume()
 
     chat.node.store.chats.append(chat.chat_id, drafts, chat.channel, operation, stored)
-    return done
+    return UNTIL_RESUMED
+
+
+def _failed(chat: ChatActor, batch: list[Envelope], error: Exception) -> None:
+    failure = Failure()
+    for envelope in batch[1:]:
+        if not envelope.answered:
+            envelope.answer(error)
+    chat.failed(failure, batch[0])
 
 
 def _answer(
@@ -56,7 +61,7 @@ def _answer(
         chat.repair()
         raise reply
     at, *results = reply
-    chat.check_continues((r[0] for r in results if type(r) is list and len(r) == 2), known)
+    chat.check_continues([r[0] for r in results if type(r) is list and len(r) == 2], known)
     events = []
     for envelope, draft, result in zip(batch, drafts, results, strict=True):
         if type(result) is bytes:

@@ -25,26 +25,25 @@ EARLY_MARKS = 1_000
 
 
 class Signals:
+    """``early``: by user, the read marks that wait for the events they speak of."""
+
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._early: dict[int, Signal] = {}
+        self.early: dict[int, Signal] = {}
 
     def offer(self, signal: Signal) -> None:
         """The bus brought it."""
         position = self._feed.position
         if position is not None and signal.seq <= position:
             self._give(signal)
-        elif signal.kind != TYPING and (signal.user in self._early or len(self._early) < EARLY_MARKS):
-            self._early[signal.user] = signal
+        elif signal.kind != TYPING and (signal.user in self.early or len(self.early) < EARLY_MARKS):
+            self.early[signal.user] = signal
 
     def advanced(self, position: int) -> None:
         """Events were delivered."""
-        for signal in [s for s in self._early.values() if s.seq <= position]:
-            del self._early[signal.user]
+        for signal in [s for s in self.early.values() if s.seq <= position]:
+            del self.early[signal.user]
             self._give(signal)
-
-    def __len__(self) -> int:
-        return len(self._early)
 
     def _give(self, signal: Signal) -> None:
         frame = frame_text(encode(signal_frame(self._feed.chat_id, signal)))

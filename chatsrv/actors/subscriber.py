@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from chatsrv.wire.codes import CloseCode, Profile
 from chatsrv.wire.frames import Body, Hello
@@ -52,7 +54,7 @@ class Subscriber(Protocol):
         """End the connection; the actors hear of it by a leave, later."""
 
 
-class Result(NamedTuple):
+class Result(msgspec.Struct, frozen=True):
     """The answer to a request: ``reply`` if it had an ``id``, else ``event`` (None: nothing is sent).
 
     An event that is not of the core is not sent to a core-profile session.

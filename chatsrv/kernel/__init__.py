@@ -5,9 +5,19 @@ its bounded *mailbox* and gets exactly one answer. The *registry* spawns actors 
 crash and passivates those that idle.
 """
 
-from chatsrv.kernel.actor import Actor
+from chatsrv.kernel.actor import UNTIL_RESUMED, Actor, Shut
 from chatsrv.kernel.envelope import Answer, Envelope, Overdue
 from chatsrv.kernel.mailbox import Mailbox, MailboxFull
 from chatsrv.kernel.registry import Registry
 
-__all__ = ["Actor", "Answer", "Envelope", "Mailbox", "MailboxFull", "Overdue", "Registry"]
+__all__ = [
+    "UNTIL_RESUMED",
+    "Actor",
+    "Answer",
+    "Envelope",
+    "Mailbox",
+    "MailboxFull",
+    "Overdue",
+    "Registry",
+    "Shut",
+]

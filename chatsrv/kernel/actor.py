@@ -1,14 +1,15 @@
 """An actor: state behind a mailbox, drained one envelope at a time.
 
-`receive` does a command at once, or returns a `Deferred` and thereby keeps the mailbox shut until that
-fires. The drain is a loop, never recursion, and yields to the reactor after a slice. A command that raises
-is answered with that exception; what the subclass calls a refusal is an answer, anything else is a crash,
-which the registry sees (it logs it and restarts the actor).
+`receive` does a command at once, or keeps the mailbox shut: until the `Deferred` that it returns fires, or, where
+a Deferred per command costs too much, until `resume` is called. The drain is a loop, never recursion, and yields to
+the reactor after a slice. A command that raises is answered with that exception; what the subclass calls a refusal
+is an answer, anything else is a crash, which the registry sees (it logs it and restarts the actor).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
     from chatsrv.kernel.registry import Registry
 
 SLICE = 64
+
+
+class Shut(Enum):
+    """What `receive` returns in place of a Deferred: the mailbox stays shut until `resume` is called."""
+
+    UNTIL_RESUMED = "until resumed"
+
+
+UNTIL_RESUMED: Final = Shut.UNTIL_RESUMED
 
 
 class Actor:
@@ -37,9 +47,15 @@ class Actor:
 
     # For subclasses
 
-    def receive(self, envelope: Envelope) -> Deferred[Any] | None:
-        """Carry the command out and answer the envelope, now or (mailbox shut meanwhile) when the Deferred fires."""
+    def receive(self, envelope: Envelope) -> Deferred[Any] | Shut | None:
+        """Carry the command out and answer the envelope, now or, the mailbox shut meanwhile, later."""
         raise NotImplementedError
+
+    def resume(self, _: object = None) -> None:
+        """What `receive` left unfinished is done: the mailbox opens again."""
+        self._busy = False
+        if self.mailbox and not self._draining:
+            self._drain()
 
     def restart(self) -> None:
         """Forget what may be wrong after a crash and take it from the store again."""
@@ -56,7 +72,7 @@ class Actor:
 
     @property
     def idle(self) -> bool:
-        return not (self._busy or len(self.mailbox) or self.wanted)
+        return not (self._busy or self.mailbox or self.wanted)
 
     def post(self, envelope: Envelope) -> None:
         """Put an envelope into the mailbox; raises `MailboxFull`, and then the envelope is not answered."""
@@ -73,14 +89,14 @@ class Actor:
 
     def _drain(self) -> None:
         self._draining = True
-        clock = self.registry.clock
+        clock, mailbox = self.registry.clock, self.mailbox
         room = SLICE
-        while len(self.mailbox) and not self._busy:
+        while mailbox and not self._busy:
             if not room:
                 clock.callLater(0, self._drain)
                 return
             room -= 1
-            envelope = self.mailbox.take()
+            envelope = mailbox.popleft()
             self._busy = True
             try:
                 if clock.seconds() > envelope.deadline:
@@ -92,9 +108,9 @@ class Actor:
                 continue
             if pending is None:
                 self._busy = False
-            else:
+            elif pending is not UNTIL_RESUMED:
                 pending.addErrback(self.failed, envelope)
-                pending.addBoth(self._resume)
+                pending.addBoth(self.resume)
         self._draining = False
 
     def failed(self, failure: Failure, envelope: Envelope) -> None:
@@ -107,11 +123,6 @@ class Actor:
                 envelope.answer(error)
         except Exception:
             self.registry.log.failure("{origin} did not take its answer", origin=envelope.origin)
-
-    def _resume(self, _: object) -> None:
-        self._busy = False
-        if not self._draining:
-            self._drain()
 
 
 def _firing(answer: Deferred[Any]) -> Answer:

@@ -6,8 +6,11 @@ and raises. An `Exception` instance as the answer means the command failed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 Answer = Callable[[Any], None]
 
@@ -16,24 +19,24 @@ class Overdue(Exception):
     """The command waited in the mailbox beyond its deadline and was not carried out."""
 
 
-class Envelope:
-    """``command`` for the actor; ``origin`` is who asked (the kernel does not look into it)."""
+class Envelope(msgspec.Struct, eq=False):
+    """``command`` for the actor; ``origin`` is who asked (the kernel does not look into it).
 
-    __slots__ = ("_answer", "command", "deadline", "origin")
+    ``way_back`` takes the answer; None: it was given.
+    """
 
-    def __init__(self, command: Any, answer: Answer, origin: Any = None) -> None:
-        self.command = command
-        self.origin = origin
-        self.deadline = float("inf")
-        self._answer: Answer | None = answer
+    command: Any
+    way_back: Answer | None
+    origin: Any = None
+    deadline: float = math.inf
 
     @property
     def answered(self) -> bool:
-        return self._answer is None
+        return self.way_back is None
 
     def answer(self, result: Any) -> None:
         """Give the one answer: a result, or an `Exception` instance."""
-        answer, self._answer = self._answer, None
+        answer, self.way_back = self.way_back, None
         if answer is None:
             raise RuntimeError(f"{self.command!r} was answered twice")
         answer(result)

@@ -12,28 +12,24 @@ class MailboxFull(Exception):
     """As many envelopes wait as may; the one at hand was not taken."""
 
 
-class Mailbox:
-    """Holds at most ``entries`` envelopes."""
+class Mailbox(deque[Envelope]):
+    """Holds at most ``entries`` envelopes; take the first one with ``popleft``."""
+
+    __slots__ = ("_entries",)
 
     def __init__(self, entries: int) -> None:
+        super().__init__()
         self._entries = entries
-        self._queue: deque[Envelope] = deque()
-
-    def __len__(self) -> int:
-        return len(self._queue)
 
     def put(self, envelope: Envelope) -> None:
         """Append the envelope; `MailboxFull` if there is no room."""
-        if len(self._queue) >= self._entries:
+        if len(self) >= self._entries:
             raise MailboxFull
-        self._queue.append(envelope)
-
-    def take(self) -> Envelope:
-        return self._queue.popleft()
+        self.append(envelope)
 
     def take_while(self, wanted: Callable[[Envelope], bool]) -> list[Envelope]:
         """Take envelopes from the front for as long as ``wanted`` says yes: for group commit."""
         taken = []
-        while self._queue and wanted(self._queue[0]):
-            taken.append(self._queue.popleft())
+        while self and wanted(self[0]):
+            taken.append(self.popleft())
         return taken

@@ -110,9 +110,11 @@ class Session:
         if self._expiry.active():
             self._expiry.cancel()
         self._state = State.CLOSED
+        self.__dict__.pop("deliver", None)
         self._held, self._undelivered = [], []
-        if self._replays is not None:
-            self._replays.stop()
+        replays, self._replays = self._replays, None
+        if replays is not None:
+            replays.stop()
         if self._user is not None:
             self._user.leave(self)
         self._ended(self)
@@ -133,12 +135,12 @@ class Session:
         for frame in undelivered:
             self._shell.send(frame)
         self._state = State.OPEN
+        self.deliver = self._shell.send  # type: ignore[method-assign]  # a call less per frame and member
 
     def deliver(self, frame: bytes) -> None:
+        """Before 1/1 was sent; from then on it is the shell's ``send`` itself."""
         if self._state is State.HELLO:
             self._undelivered.append(frame)
-        else:
-            self._shell.send(frame)
 
     def deliver_unless_busy(self, frame: bytes) -> None:
         if self._state is not State.HELLO and not self._shell.congested:

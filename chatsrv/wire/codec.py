@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -32,7 +32,7 @@ class _Envelope(msgspec.Struct):
     id: _StringId | int | UnsetType = UNSET
 
 
-class Incoming(NamedTuple):
+class Incoming(msgspec.Struct, frozen=True):
     """A request as it came: what is asked, and the ``id`` to answer to."""
 
     request: Request

@@ -21,7 +21,7 @@ class Boxes(TestCase):
         return mailbox
 
     def commands(self, mailbox: Mailbox) -> list[Any]:
-        return [mailbox.take().command for _ in range(len(mailbox))]
+        return [mailbox.popleft().command for _ in range(len(mailbox))]
 
     def test_the_first_in_is_the_first_out(self) -> None:
         self.assertEqual(self.commands(self.filled(3, 1, 2)), [3, 1, 2])

@@ -103,7 +103,7 @@ class EarlyMarks(SignalCase):
         session = self.attached()
         self.read(3)
         self.read(4, 8)
-        self.assertEqual((session.seen, len(self.feed.signals)), (["m9:2", "m8:2"], 0))
+        self.assertEqual((session.seen, len(self.feed.signals.early)), (["m9:2", "m8:2"], 0))
 
     def test_one_that_comes_before_the_feed_begins_waits_for_that(self) -> None:
         feed, session = Feed(1, self.holes.append, self.late.append), Recorder(1)
@@ -121,9 +121,9 @@ class EarlyMarks(SignalCase):
     def test_each_is_told_once_and_not_kept(self) -> None:
         session = self.attached()
         self.read(5)
-        self.assertEqual(len(self.feed.signals), 1)
+        self.assertEqual(len(self.feed.signals.early), 1)
         self.offer(5)
-        self.assertEqual(len(self.feed.signals), 0)
+        self.assertEqual(len(self.feed.signals.early), 0)
         self.offer(6)
         self.assertEqual(session.seen, ["e5", "m9:2", "e6"])
 
@@ -132,7 +132,7 @@ class EarlyMarks(SignalCase):
         self.read(5, message_id=2)
         self.read(6, message_id=3)
         self.read(5, 8)
-        self.assertEqual(len(self.feed.signals), 2)
+        self.assertEqual(len(self.feed.signals.early), 2)
         self.offer(5)
         self.assertEqual(session.seen, ["e5", "m8:2"])
         self.offer(6)
@@ -144,7 +144,7 @@ class EarlyMarks(SignalCase):
         for user in (8, 9, 10):
             self.read(5, user)
         self.read(5, 8, message_id=3)
-        self.assertEqual(len(self.feed.signals), 2)
+        self.assertEqual(len(self.feed.signals.early), 2)
         self.offer(5)
         self.assertEqual(session.seen, ["e5", "m8:3", "m9:2"])
 
@@ -153,7 +153,7 @@ class DroppedTyping(SignalCase):
     def test_it_is_when_it_comes_before_the_events_it_follows(self) -> None:
         session = self.attached()
         self.type(5)
-        self.assertEqual(len(self.feed.signals), 0)
+        self.assertEqual(len(self.feed.signals.early), 0)
         self.offer(5)
         self.assertEqual(session.seen, ["e5"])
 

@@ -25,12 +25,8 @@ def encode(body: Body, request_id: FrameId | UnsetType | None = None) -> bytes:
     """The frame as UTF-8 JSON text; with ``id`` when it is the reply to a request that had one."""
     if request_id is None or request_id is UNSET:
         return b'{"op":%d,"t":%d,"d":%b}' % (body.op, body.t, _encoder.encode(body))
-    return b'{"op":%d,"t":%d,"id":%b,"d":%b}' % (
-        body.op,
-        body.t,
-        _encoder.encode(request_id),
-        _encoder.encode(body),
-    )
+    name = b"%d" % request_id if type(request_id) is int else _encoder.encode(request_id)
+    return b'{"op":%d,"t":%d,"id":%b,"d":%b}' % (body.op, body.t, name, _encoder.encode(body))
 
 
 def size_of(part: msgspec.Struct) -> int:
