@@ -16,7 +16,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 
-from chatsrv import assembly
+from chatsrv import assembly, garbage
 from chatsrv import exit as process
 from chatsrv.actors import Node
 from chatsrv.auth.keys import VerificationKey, load_key
@@ -101,6 +101,8 @@ class ChatService(Service):
         except (CannotStart, ConfigError, StartError) as error:
             raise CannotStart(str(error)) from None
         self._announce(address, signs=key.secret is not None)
+        if self._own_process:
+            garbage.tune()
 
     def _not_started(self, failure: Any) -> None:
         error = failure.value
