@@ -15,6 +15,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jwt
@@ -99,7 +100,7 @@ class TokenVerifier:
             issuer=self._issuer,
             audience=self._audience,
         )
-        _check_header(_parse(base64url_decode(token.partition(".")[0])))
+        _check_header(token.partition(".")[0])
         claims = decoded["payload"]
         expires_at = self._check_times(claims)
         return Identity(_user_id(claims[self._user_claim]), expires_at, _token_id(claims))
@@ -124,7 +125,7 @@ class _StrictJWT(jwt.PyJWT):
 
 
 def _parse(data: bytes) -> dict[str, Any]:
-    parsed = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    parsed = _DECODER.decode(data.decode("utf-8"))
     if not isinstance(parsed, dict):
         raise InvalidToken("not an object")
     return parsed
@@ -141,7 +142,12 @@ def _refuse_constant(_name: str) -> float:
     raise InvalidToken("not a JSON number")
 
 
-def _check_header(header: dict[str, Any]) -> None:
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+
+
+@lru_cache(maxsize=64)  # an issuer's tokens all have the same; one that is refused is not kept
+def _check_header(segment: str) -> None:
+    header = _parse(base64url_decode(segment))
     if not _REFUSED_HEADERS.isdisjoint(header):
         raise InvalidToken("header that is not supported")
     if str(header.get("typ", "JWT")).lower().removeprefix("application/") not in _TYPES:

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.twisted.websocket import WebSocketServerFactory
 from autobahn.websocket.protocol import TrafficStats
 from twisted.internet.interfaces import IProtocolFactory
 
 from chatsrv.auth.tokens import TokenVerifier
 from chatsrv.session.admission import Admission
+from chatsrv.session.flusher import Flusher
 from chatsrv.session.heartbeat import Heartbeat
 from chatsrv.session.options import ShellOptions
-from chatsrv.session.outbox import Flusher
 from chatsrv.session.shell import Receiver, Shell
+from chatsrv.session.text_frames import BIG_INTEGER_BYTES
+from chatsrv.session.upgrade import open_state
 
 
 class ShellFactory(WebSocketServerFactory):  # type: ignore[misc]  # autobahn is untyped
@@ -58,9 +60,6 @@ class ShellFactory(WebSocketServerFactory):  # type: ignore[misc]  # autobahn is
         self.other_paths = other_paths
         self.flusher = Flusher(reactor)
         self.heartbeat = Heartbeat(reactor, options)
-        self.traffic_stats = (
-            TrafficStats()
-        )  # nothing of ours reads them, so that all connections may share one
         self.protocol = _configured(self)
 
     @property
@@ -88,7 +87,11 @@ class ShellFactory(WebSocketServerFactory):  # type: ignore[misc]  # autobahn is
 
 
 def _configured(factory: ShellFactory) -> type[Shell]:
-    """A subclass with Autobahn's options as its attributes, where Autobahn copies them to each connection."""
-    options = {name: getattr(factory, name) for name in WebSocketServerProtocol.CONFIG_ATTRS}
-    shared = {name: staticmethod(value) if callable(value) else value for name, value in options.items()}
-    return type("Shell", (Shell,), {**shared, "options": factory.options, "heartbeat": factory.heartbeat})
+    """A subclass with Autobahn's options and state as its attributes, where Autobahn has each connection hold them."""
+    own = {
+        "options": factory.options,
+        "heartbeat": factory.heartbeat,
+        "longest_at_once": min(BIG_INTEGER_BYTES, factory.options.frame_bytes),
+        "trafficStats": TrafficStats(),  # nothing of ours reads them
+    }
+    return type("Shell", (Shell,), {**open_state(factory), **own})

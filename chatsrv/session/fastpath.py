@@ -1,7 +1,7 @@
 """What comes in on an open connection: whole text frames taken straight from the bytes, the rest by Autobahn.
 
 :class:`Frames` is the inbound half of the shell. Nearly all input is unfragmented masked text frames that
-arrive whole; :func:`take_text_frames` cuts those out of the received bytes when Autobahn's parser holds
+arrive whole; those are cut out of the received bytes (:mod:`text_frames`) when Autobahn's parser holds
 nothing, and everything from the first other byte on goes to that parser unchanged, so that its judgement and
 its close codes stay the reference (a differential test holds the two together). Always: after a failure or a
 close of ours no message is delivered, and once input is worthless it is discarded unread (RELIABILITY A3, A4,
@@ -13,13 +13,11 @@ from __future__ import annotations
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
-from autobahn.websocket.xormasker import create_xor_masker
+from autobahn.websocket.utf8validator import Utf8Validator
 
+from chatsrv.session.text_frames import MASKED, TEXT_AND_FIN, is_utf8, take_text_frames
 from chatsrv.wire.codes import CloseCode
 
-_TEXT_AND_FIN = 0x81
-_MASKED = 0x80
-_BIG_INTEGER_BYTES = 2048  # above, Autobahn's native masker is faster than one XOR of big integers
 _AFTER_CLOSE_BYTES = 262144
 
 CLOSED, CLOSING, OPEN = (
@@ -28,74 +26,26 @@ CLOSED, CLOSING, OPEN = (
     WebSocketServerProtocol.STATE_OPEN,
 )
 
-
-def unmask(data: bytes, mask: bytes) -> bytes:
-    """The payload behind a frame's 4-byte mask (RFC 6455 section 5.3)."""
-    length = len(data)
-    if length > _BIG_INTEGER_BYTES:
-        return bytes(create_xor_masker(mask, length).process(data))
-    key = int.from_bytes((mask * ((length + 3) >> 2))[:length], "little")
-    return (int.from_bytes(data, "little") ^ key).to_bytes(length, "little")
-
-
-def take_text_frames(data: bytes, limit: int) -> tuple[list[bytes], int]:
-    """The payloads of the whole, unfragmented, masked, valid text frames that ``data`` begins with.
-
-    Returns them and how many bytes they took. Stops at the first byte of anything else: another kind of
-    frame, one that is longer than ``limit`` or not all there, a length that is not minimally encoded, text
-    that is not UTF-8.
-    """
-    messages: list[bytes] = []
-    position, end = 0, len(data)
-    while end - position >= 6 and data[position] == _TEXT_AND_FIN:
-        length = data[position + 1] - _MASKED
-        if 0 <= length < 126:
-            start = position + 6
-        elif length == 126:
-            length = int.from_bytes(data[position + 2 : position + 4], "big")
-            start = position + 8
-            if length < 126:
-                break
-        elif length == 127:
-            length = int.from_bytes(data[position + 2 : position + 10], "big")
-            start = position + 14
-            if length < 65536:
-                break
-        else:
-            break
-        stop = start + length
-        if stop > end or length > limit:
-            break
-        payload = unmask(data[start:stop], data[start - 4 : start])
-        if not (payload.isascii() or _is_utf8(payload)):
-            break
-        messages.append(payload)
-        position = stop
-    return messages, position
-
-
-def _is_utf8(payload: bytes) -> bool:
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+_int = int.from_bytes
 
 
 class Frames(WebSocketServerProtocol):  # type: ignore[misc]  # autobahn is untyped
     """Feeds an open connection's bytes to the fast path and to Autobahn, and applies the inbound rules.
 
-    A subclass gives ``options``, ``heartbeat`` (``tick``, ``window``), :meth:`deliver` and
+    A subclass gives ``options``, ``heartbeat`` (``tick``, ``window``), ``longest_at_once`` (of the frames
+    that :meth:`dataReceived` takes itself), :meth:`other_input`, :meth:`deliver`, :meth:`crashed` and
     :meth:`close_with`.
     """
 
     options: Any
     heartbeat: Any
+    longest_at_once: int
 
     state = CLOSED
     data = b""
     current_frame: Any = None
     inside_message = False
+    utf8validator: Any = None
     failedByMe = False
     heard = 0
     message_since = 0
@@ -109,9 +59,56 @@ class Frames(WebSocketServerProtocol):  # type: ignore[misc]  # autobahn is unty
         """One whole, valid text message."""
         raise NotImplementedError
 
+    def other_input(self, data: bytes) -> None:
+        """What is not one whole short text frame; an open connection gives it to :meth:`frames_received`."""
+        raise NotImplementedError
+
+    def crashed(self) -> None:
+        """Called while an exception is handled that came from anything that input gave rise to."""
+        raise NotImplementedError
+
     def close_with(self, code: CloseCode, reason: str | None = None) -> None:
         """Begins to close the connection."""
         raise NotImplementedError
+
+    def dataReceived(self, data: bytes) -> None:
+        """Takes one whole short text frame in a straight line: a client that waits for its answer sends no more.
+
+        What it does is what :meth:`frames_received` would do, which gets everything else. Written out, for
+        its calls would cost as much as all the rest.
+        """
+        try:
+            heartbeat = self.heartbeat
+            size = len(data)
+            if (
+                5 < size <= self.longest_at_once
+                and data[0] == TEXT_AND_FIN
+                and self.state == OPEN
+                and self._window == heartbeat.window
+                and self._frames_left > 0
+                and self.current_frame is None
+                and not self.inside_message
+                and not self.data
+            ):
+                if size < 132:
+                    start = 6
+                    length = size - 6
+                    whole = data[1] == MASKED + length
+                else:  # 126 bytes and more have two bytes of length
+                    start = 8
+                    length = size - 8
+                    whole = length > 125 and data[1] == MASKED + 126 and data[2] << 8 | data[3] == length
+                if whole:
+                    key = _int((data[start - 4 : start] * ((length + 3) >> 2))[:length], "little")
+                    payload = (_int(data[start:], "little") ^ key).to_bytes(length, "little")
+                    if payload.isascii() or is_utf8(payload):
+                        self.heard = heartbeat.tick
+                        self._frames_left -= 1
+                        self.deliver(payload)
+                        return
+            self.other_input(data)
+        except Exception:
+            self.crashed()
 
     def frames_received(self, data: bytes) -> None:
         """Input of a connection that was upgraded, in any chunking."""
@@ -153,8 +150,6 @@ class Frames(WebSocketServerProtocol):  # type: ignore[misc]  # autobahn is unty
 
     def consumeData(self) -> None:
         """Autobahn's loop over what is buffered, left as soon as the connection has failed."""
-        if self.state == self.STATE_CONNECTING:
-            self.processHandshake()
         while self.state in (OPEN, CLOSING) and not self.failedByMe and self.processData():
             pass
         if self.failedByMe or self.state == CLOSED:
@@ -183,6 +178,8 @@ class Frames(WebSocketServerProtocol):  # type: ignore[misc]  # autobahn is unty
 
     def onFrameBegin(self) -> None:
         self._count(1, controls=self.current_frame.opcode > 7)
+        if self.utf8validator is None and self.current_frame.opcode <= 7:
+            self.utf8validator = Utf8Validator()  # most connections never need theirs
         super().onFrameBegin()
 
     def onMessageBegin(self, isBinary: bool) -> None:

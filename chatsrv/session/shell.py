@@ -1,12 +1,13 @@
 """One connection as the server sees it: from the first byte of the request to the closed socket.
 
-The factory (:mod:`factory`) makes a :class:`Shell` per connection. The shell reads the head (:mod:`head`), judges it
-(:mod:`handshake`), hands any other path to the HTTP factory, lets Autobahn open and parse (:mod:`fastpath`),
-sends through its :class:`Outbox` and tells a :class:`Receiver`, the session, what happened. Always: one
-handshake per connection; ``closed()`` follows ``opened()`` exactly once, never from inside ``close_with``;
-nothing that a peer sends or a receiver raises gets out to the reactor; and whatever a peer does, its socket
-is gone ``close_timeout_s`` after the end began. Sources: PROTOCOL sections 1 and 5, RELIABILITY sections 3.1,
-3.2 and 5.2.
+The factory (:mod:`factory`) makes a :class:`Shell` per connection. The shell reads the head (:mod:`head`),
+judges it (:mod:`handshake`), hands any other path to the HTTP factory, upgrades (:mod:`upgrade`), has frames
+taken from the bytes, by Autobahn where they are not the simplest (:mod:`fastpath`), sends through its
+:class:`Outbox` and tells a :class:`Receiver`, the session, what happened. Always: one handshake per
+connection; ``closed()`` follows ``opened()`` exactly once, never from inside ``close_with``; nothing that a
+peer sends or a receiver raises gets out to the reactor; and whatever a peer does, its socket is gone
+``close_timeout_s`` after the end began. Sources: PROTOCOL sections 1 and 5, RELIABILITY sections 3.1, 3.2
+and 5.2.
 """
 
 from __future__ import annotations
@@ -26,29 +27,13 @@ from chatsrv.session.fastpath import CLOSED, OPEN, Frames
 from chatsrv.session.handshake import PATH, Accepted, decide
 from chatsrv.session.head import HeadReader, HeadRefused, Refusal
 from chatsrv.session.outbox import Outbox
+from chatsrv.session.upgrade import switching_protocols
 from chatsrv.wire.codes import CloseCode, Profile
 
 if TYPE_CHECKING:
     from chatsrv.session.factory import ShellFactory
 
 _BYTES_BEHIND_HEAD = 4096
-_USED_UP = (
-    "http_headers",
-    "http_request_data",
-    "http_request_host",
-    "http_request_params",
-    "http_request_path",
-    "http_request_uri",
-    "http_response_data",
-    "http_status_line",
-    "is_open",
-    "send_queue",
-    "websocket_extensions",
-    "websocket_origin",
-    "websocket_protocols",
-    "_wskey",
-)
-
 _log = Logger()
 
 
@@ -71,17 +56,16 @@ class Shell(Frames):
     identity: Identity
     profile: Profile
     factory: ShellFactory
-    CONFIG_ATTRS: list[
-        str
-    ] = []  # the factory's options are attributes of its subclass: nothing to copy (A10)
 
     _reader: HeadReader | None = None
     _outbox: Outbox | None = None
     _receiver: Receiver | None = None
     _timer: Any = None
     _end_at: float | None = None
-    _subprotocol: str | None = None
     address = ""
+
+    def __init__(self) -> None:
+        """Autobahn's options and state are attributes of the factory's subclass (:mod:`upgrade`; A10)."""
 
     def send(self, frame: bytes) -> None:
         """Sends an already framed text message (:func:`frame_text`); drops it once a close was begun."""
@@ -115,18 +99,15 @@ class Shell(Frames):
         self._reader = HeadReader(self.options.head_bytes, self.options.head_lines)
         self._start_timer(self.options.head_timeout_s, self.abort)
         peer = self.transport.getPeer()
-        self.address = self.peer = getattr(peer, "host", None) or "unix"
+        self.address = getattr(peer, "host", None) or "unix"
         if isinstance(peer, IPv4Address | IPv6Address) and hasattr(self.transport, "setTcpNoDelay"):
             self.transport.setTcpNoDelay(True)
 
-    def dataReceived(self, data: bytes) -> None:
-        try:
-            if self._reader is None:
-                self.frames_received(data)
-            else:
-                self._head_received(self._reader, data)
-        except Exception:
-            self._crashed()
+    def other_input(self, data: bytes) -> None:
+        if self._reader is None:
+            self.frames_received(data)
+        else:
+            self._head_received(self._reader, data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stop_timer()
@@ -136,8 +117,7 @@ class Shell(Frames):
             outbox.stopProducing()
             del self.send
             self.factory.connection_ended(self)
-            self._connectionLost(reason)
-            self.__dict__.pop("is_closed", None)  # its result is this object
+        self.state = CLOSED
         self._tell_closed()
 
     # The head
@@ -189,42 +169,34 @@ class Shell(Frames):
         successor.dataReceived(collected)
 
     def _upgrade(self, accepted: Accepted, behind: bytes) -> None:
-        """Has Autobahn answer and open. It is shown a head of ours, which holds no token and cannot fail."""
+        """Answers, and puts Autobahn's object into the state of an open connection."""
         if len(behind) > _BYTES_BEHIND_HEAD:
             self.abort()
             return
         self._stop_timer()
         self._reader = None
-        self.identity, self.profile, self._subprotocol = (
-            accepted.identity,
-            accepted.profile,
-            accepted.subprotocol,
-        )
+        self.identity, self.profile = accepted.identity, accepted.profile
         self._outbox = Outbox(
             self.transport, self.factory.flusher, self.options.outbox_bytes, self._overflowed
         )
         self.send = self._outbox.write  # type: ignore[method-assign]
         self.factory.connection_upgraded(self)
-        self._connectionMade()
-        self._dataReceived(_plain_head(accepted))
-        for name in _USED_UP:
-            self.__dict__.pop(name, None)
+        self._outbox.write(switching_protocols(accepted.key, accepted.subprotocol))
+        self.state = OPEN
+        self._open()
         if behind:
             self.frames_received(behind)
 
-    # Autobahn's side
-
-    def onConnect(self, request: Any) -> str | None:
-        return self._subprotocol
-
-    def _onOpen(self) -> None:
+    def _open(self) -> None:
         try:
             receiver = self.factory.open_session(self)
             self._receiver = receiver
             self.deliver = receiver.received  # type: ignore[method-assign]  # a call less per message
             receiver.opened()
         except Exception:
-            self._crashed()
+            self.crashed()
+
+    # Autobahn's side
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         if self._outbox is not None:
@@ -245,14 +217,9 @@ class Shell(Frames):
         """Autobahn is done: lets what was written leave, also where it would abort."""
         if self.state != CLOSED:
             self.state = CLOSED
-            self.is_closed.callback(self)
             if self._outbox is not None:
                 self._outbox.close()
             self._lose()
-
-    def _connectionMade(self) -> None:
-        super()._connectionMade()
-        self.trafficStats = self.factory.traffic_stats
 
     # The end
 
@@ -271,7 +238,7 @@ class Shell(Frames):
     def _overflowed(self) -> None:
         self.close_with(CloseCode.SLOW_CONSUMER)
 
-    def _crashed(self) -> None:
+    def crashed(self) -> None:
         """A bug of ours: logged, and this connection alone pays for it."""
         user_id = self.identity.user_id if self._outbox is not None else None
         _log.failure("the connection of user {user_id} failed", user_id=user_id)
@@ -304,11 +271,3 @@ class Shell(Frames):
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
-
-
-def _plain_head(accepted: Accepted) -> bytes:
-    protocol = f"Sec-WebSocket-Protocol: {accepted.subprotocol}\r\n" if accepted.subprotocol else ""
-    return (
-        f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {accepted.key}\r\n{protocol}\r\n"
-    ).encode("ascii")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import socket
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.internet.tcp import Connection
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import TestCase
 
-from chatsrv.session.outbox import Flusher, Outbox, frame_text
+from chatsrv.session.flusher import Flusher
+from chatsrv.session.outbox import Outbox, frame_text
 
 
 class Spigot:
@@ -84,6 +87,22 @@ class Flushing(TestCase):
         self.flusher.at_turn_end(lambda: calls.append(1))
         self.clock.advance(0)
         self.assertEqual(calls, [1])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_calls_run_behind_the_frames_of_their_turn(self) -> None:
+        transport, seen = StringTransport(), []
+        self.flusher.at_turn_end(lambda: seen.append(transport.value()))
+        Outbox(transport, self.flusher, 1000, lambda: None).write(b"a")
+        self.clock.advance(0)
+        self.assertEqual(seen, [b"a"])
+
+    def test_an_outbox_that_fails_to_flush_is_logged_and_the_others_send(self) -> None:
+        broken, sound = StringTransport(), StringTransport()
+        broken.write = lambda data: 1 / 0
+        for transport in (broken, sound):
+            Outbox(transport, self.flusher, 1000, lambda: None).write(b"a")
+        self.clock.advance(0)
+        self.assertEqual(sound.value(), b"a")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_what_a_call_defers_runs_behind_those_of_this_turn(self) -> None:
@@ -164,6 +183,13 @@ class OverAnyTransport(OutboxCase):
         self.outbox.close()
         self.clock.advance(0)
         self.assertEqual((self.transport.value(), self.transport.producer), (b"ab", None))
+
+    def test_a_closed_outbox_is_not_opened_again_by_its_transport(self) -> None:
+        self.outbox.close()
+        self.outbox.resumeProducing()
+        self.outbox.write(b"a")
+        self.clock.advance(0)
+        self.assertEqual((self.transport.value(), self.outbox.waiting), (b"", 0))
 
     def test_a_gone_transport_takes_the_frames_with_it(self) -> None:
         self.outbox.write(b"a")
@@ -277,6 +303,44 @@ class OverTcp(OutboxCase):
         self.outbox.close()
         self.transport.doWrite()
         self.assertEqual(b"".join(self.sent), b"A" * 70_000 + b"close")
+
+    @settings(max_examples=200, deadline=None, print_blob=True)
+    @given(
+        st.lists(
+            st.one_of(
+                st.integers(1, 40_000).map(lambda size: ("write", size)),
+                st.one_of(st.just(BlockingIOError()), st.integers(0, 90_000)).map(
+                    lambda take: ("allow", take)
+                ),
+                st.sampled_from([("turn", 0), ("writable", 0)]),
+            ),
+            max_size=60,
+        )
+    )
+    def test_whatever_the_socket_takes_frames_leave_whole_in_order_and_are_counted(
+        self, steps: list[tuple[str, object]]
+    ) -> None:
+        self.setUp()
+        self.outbox._limit = 10_000_000
+        transport, written = self.transport, b""
+        for number, (step, value) in enumerate(steps):
+            if step == "write":
+                frame = bytes([number]) * value
+                self.outbox.write(frame)
+                written += frame
+            elif step == "allow":
+                transport.socket.allow.append(value)
+            elif step == "turn":
+                self.clock.advance(0)
+            elif self.held():
+                transport.doWrite()
+            gone = len(b"".join(self.sent)) + len(self.held())
+            self.assertEqual(gone + self.outbox.waiting, len(written))
+        transport.socket.allow.clear()
+        self.clock.advance(0)
+        while self.held():
+            transport.doWrite()
+        self.assertEqual((b"".join(self.sent), self.outbox.waiting), (written, 0))
 
     def test_tls_is_never_written_past(self) -> None:
         transport = self.fresh_transport()

@@ -18,8 +18,8 @@ from twisted.trial.unittest import TestCase
 
 from chatsrv.session.admission import Admission
 from chatsrv.session.factory import ShellFactory
-from chatsrv.session.fastpath import take_text_frames, unmask
 from chatsrv.session.options import ShellOptions
+from chatsrv.session.text_frames import take_text_frames, unmask
 from tests.unit.test_shell_kit import (
     CLOSE,
     CONTINUATION,
@@ -213,6 +213,34 @@ class Differential(TestCase):
     @given(chunked())
     def test_frames_in_any_chunking_have_the_outcome_autobahn_gives_them(self, parts: list[bytes]) -> None:
         self.assertEqual(through_the_shell(parts), through_autobahn(parts))
+
+    def test_each_length_in_each_encoding_alone_and_behind_another_has_the_outcome_autobahn_gives_it(
+        self,
+    ) -> None:
+        first = client_frame(TEXT, b"first")
+        for length in (*range(15), *range(110, 140), *range(LIMIT - 12, LIMIT + 3)):
+            for length_bytes in (0, 2, 8) if length < 126 else (2, 8):
+                payload = bytes(65 + index % 26 for index in range(length))
+                frame = client_frame(TEXT, payload, length_bytes=length_bytes)
+                unmasked = client_frame(TEXT, payload, mask=None, length_bytes=length_bytes)
+                for stream in (
+                    [frame],
+                    [first, frame],
+                    [first + frame],
+                    [frame[:-1], frame[-1:]],
+                    [unmasked],
+                ):
+                    self.assertEqual(through_the_shell(stream), through_autobahn(stream), (length, stream))
+
+    def test_every_first_byte_and_every_marker_has_the_outcome_autobahn_gives_it(self) -> None:
+        for size in (5, 6, 7, 9, 14, 130, 131, 132, 133, 134, 140):
+            rest = bytes(size)
+            for marker in range(256):
+                stream = [bytes([0x81, marker]) + rest[2:], b"\0" * 3]
+                self.assertEqual(through_the_shell(stream), through_autobahn(stream), (size, marker))
+        for opening in set(range(256)) - {0x02, 0x82}:  # binary messages are 1003 here
+            stream = [bytes([opening, 0x83]) + b"\0\0\0\0abc"]
+            self.assertEqual(through_the_shell(stream), through_autobahn(stream), opening)
 
     @SETTINGS
     @given(st.binary(max_size=600), masks)
