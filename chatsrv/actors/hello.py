@@ -46,7 +46,7 @@ async def join(user: UserActor, envelope: Envelope, command: Join) -> None:
     envelope.answer(None)
     online = await node.presence.look_at(lists.friends)
     if session in user.sessions:
-        user.send_status(session, online)
+        user.send_status(session, online, node.clock.seconds())
 
 
 async def _enter(user: UserActor, session: Subscriber) -> UserLists | None:

@@ -38,6 +38,7 @@ class Presence:
         self._online: set[int] = set()
         self._dirty: set[int] = set()  # to be looked at
         self._changed: set[int] = set()  # came or went, and their watchers were not told yet
+        self._later: set[UserActor] = set()  # with sessions that were told too lately to be told again
         self._looked_at = float("-inf")
         self._look: IDelayedCall | None = None
         self._stopped = False
@@ -70,6 +71,11 @@ class Presence:
             if not watchers:
                 self._watchers.pop(friend, None)
                 self._online.discard(friend)
+
+    def tell_later(self, actor: UserActor) -> None:
+        """Have it ``show_status`` once more with the next look."""
+        self._later.add(actor)
+        self._touch(())
 
     def is_online(self, user_id: int) -> bool:
         """As far as this node knows; only for those who are watched."""
@@ -110,7 +116,7 @@ class Presence:
     def _touch(self, users: Iterable[int]) -> None:
         """Look at them soon; looks are at least one status interval apart."""
         self._dirty.update(users)
-        if (self._dirty or self._changed) and self._look is None and not self._stopped:
+        if (self._dirty or self._changed or self._later) and self._look is None and not self._stopped:
             wait = self._looked_at + self._interval_s - self._clock.seconds()
             self._look = self._clock.callLater(max(0.0, wait), self._look_now)
 
@@ -121,8 +127,10 @@ class Presence:
         done.addErrback(lambda failure: self.log.failure("a look at who is online failed", failure))
 
     async def _look_at_dirty(self) -> None:
+        looked_at = self._looked_at
         dirty, self._dirty = self._dirty & self._watchers.keys(), set()
         await self._look_for(dirty)
         changed, self._changed = self._changed, set()
-        for actor in {actor for user in changed for actor in self._watchers.get(user, ())}:
-            actor.show_status()
+        later, self._later = self._later, set()
+        for actor in later.union(*(self._watchers.get(user, ()) for user in changed)):
+            actor.show_status(looked_at)

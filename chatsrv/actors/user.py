@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
@@ -43,6 +43,13 @@ class Join:
     expires_at: int | None
 
 
+class Told(NamedTuple):
+    """The 2/1 that a session was sent last, and when, by the node's clock."""
+
+    online: set[int]
+    at: float
+
+
 class UserActor(Actor):
     """Commands: `Join` and all requests that name no chat; answers: `Result`, or None to a join."""
 
@@ -52,7 +59,7 @@ class UserActor(Actor):
         super().__init__(user_id, registry)
         self.user_id = user_id
         self.node = node
-        self.sessions: dict[Subscriber, set[int] | None] = {}  # value: the 2/1 it was sent last, if any
+        self.sessions: dict[Subscriber, Told | None] = {}
         self.asking: list[Asking] = []
         self.joining: Subscriber | None = None  # its lists are being read: `join` attaches it
         self.chats: dict[int, int] = {}  # value: a member since this event
@@ -153,7 +160,7 @@ class UserActor(Actor):
         self.node.presence.unwatch(self, ended)
         self.node.presence.watch(self, added)
         if ended:
-            self.show_status()
+            self.show_status(self.node.clock.seconds())
 
     def _attach(self, chat_id: int, since: int) -> None:
         chat = self.node.chats.get(chat_id)
@@ -180,15 +187,20 @@ class UserActor(Actor):
 
     # Status
 
-    def show_status(self) -> None:
-        """2/1 to every greeted session whose last one differs from the friends who are online now."""
+    def show_status(self, now: float) -> None:
+        """2/1 to every greeted session whose last one differs from the friends who are online now; to one that
+        was told less than an interval ago, later."""
         online = {friend for friend in self.relations.friends if self.node.presence.is_online(friend)}
-        for session, last in self.sessions.items():
-            if last is not None and last != online:
-                self.send_status(session, online)
+        for session, told in self.sessions.items():
+            if told is None or told.online == online:
+                continue
+            if now - told.at < self.node.options.status_interval_s:
+                self.node.presence.tell_later(self)
+            else:
+                self.send_status(session, online, now)
 
-    def send_status(self, session: Subscriber, online: set[int]) -> None:
-        self.sessions[session] = online
+    def send_status(self, session: Subscriber, online: set[int], now: float) -> None:
+        self.sessions[session] = Told(online, now)
         session.deliver(frame_text(frames.encode(frames.Status(user_ids=sorted(online)))))
 
 
