@@ -38,7 +38,7 @@ async def fill(store: Store, chat_id: int, *, nonces: bool) -> None:
     await store.chats.create_group(chat_id, "g", 1, range(2, MEMBERS + 1), "bench", "op")
     for _ in range(MESSAGES // BATCH):
         done: Deferred[Any] = Deferred()
-        store.chats.append(chat_id, drafts(nonces), "bench", "op", done.callback)
+        store.chats.appender(chat_id, "bench").append(drafts(nonces), "op", done.callback)
         reply = await done
         if isinstance(reply, Exception) or any(type(result) is bytes for result in reply):
             sys.exit(f"the store answered {reply!r}")

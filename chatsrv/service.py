@@ -135,7 +135,8 @@ class ChatService(Service):
             timeout_s=settings.redis_timeout_s,
             max_in_flight=settings.redis_max_in_flight,
         )
-        bus = self._bus = Bus(self._reactor, address, timeout_s=settings.redis_timeout_s)
+        channels = Channels(settings.redis_key_prefix, address.database)
+        bus = self._bus = Bus(self._reactor, address, channels, timeout_s=settings.redis_timeout_s)
         link.start()
         bus.link.start()
         store = Store(link, settings.redis_key_prefix, retention=assembly.retention(settings))
@@ -148,8 +149,7 @@ class ChatService(Service):
         return store, bus
 
     async def _start_node(self, store: Store, bus: Bus, address: RedisAddress) -> None:
-        channels = Channels(self.settings.redis_key_prefix, address.database)
-        self._node = Node(self._reactor, store, bus, channels, assembly.node_options(self.settings))
+        self._node = Node(self._reactor, store, bus, bus.channels, assembly.node_options(self.settings))
         try:
             await self._node.start()
         except (Unavailable, ReplyError) as error:

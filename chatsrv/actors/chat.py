@@ -8,6 +8,7 @@ over the bus, and from the log where one is missing. It trusts nothing it rememb
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -22,7 +23,7 @@ from chatsrv.actors.rendering import chat_result
 from chatsrv.actors.update import update_chat
 from chatsrv.kernel import Actor, Envelope, Overdue, Registry, Shut
 from chatsrv.redis import Unavailable
-from chatsrv.store.chats import Changed, Head
+from chatsrv.store.chats import Appender, Changed, Head
 from chatsrv.store.events import READ, ChatEvent, Signal, chat_news
 from chatsrv.wire.codes import CloseCode
 from chatsrv.wire.refusal import Refused
@@ -54,6 +55,11 @@ class ChatActor(Actor):
         self.committing = ""  # the operation in flight: what the bus says of it, its answer will say
         self.reader = LogReader(self, node)
         self.feed = Feed(chat_id, self.reader.hole, self.reader.late)
+
+    @cached_property
+    def appender(self) -> Appender:
+        """Made with the first message that somebody sends here: most chats of a node are only listened to."""
+        return self.node.store.chats.appender(self.chat_id, self.channel)
 
     # Attached sessions
 
@@ -125,7 +131,7 @@ class ChatActor(Actor):
     def check_continues(self, seqs: Iterable[int], known: int | None) -> None:
         """A commit's events come after what was ``known`` when it began, or the store has lost its tail: then
         `Unavailable`, for all clients start afresh."""
-        if known is not None and min(seqs, default=known + 1) <= known:
+        if known is not None and any(seq <= known for seq in seqs):
             self.node.epoch.lost()
             raise Unavailable("the store has lost its tail", sent=True)
 
@@ -141,7 +147,8 @@ class ChatActor(Actor):
         self.deliver([event])
 
     def deliver(self, events: list[ChatEvent]) -> None:
-        if self.wanted:
+        """What this node committed; the store need not publish it to us."""
+        if self.wanted or self.feed.position is not None:
             self.feed.offer(events)
 
     def answer_in_place(self, envelope: Envelope, event: ChatEvent) -> None:

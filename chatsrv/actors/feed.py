@@ -23,6 +23,10 @@ from chatsrv.wire.framing import frame_text
 AHEAD_EVENTS = 1_000
 
 
+#: Of each who is in step: the user, how to deliver to the session, its place.
+_Audience = list[tuple[int, Callable[[bytes], None], Attachment]]
+
+
 class Feed:
     """``late(attachment)`` is called for one that needs events older than the feed's position."""
 
@@ -36,6 +40,7 @@ class Feed:
         self._ahead: dict[int, ChatEvent] = {}
         self._attached: dict[Subscriber, Attachment] = {}
         self._in_step: dict[Subscriber, Attachment] = {}
+        self._audience: _Audience | None = None
         self._apart: dict[Subscriber, Attachment] = {}
 
     def __len__(self) -> int:
@@ -66,7 +71,7 @@ class Feed:
         if attachment is not None:
             attachment.detached = True
             subscriber.feeds.discard(self)
-            self._in_step.pop(subscriber, None)
+            self._step_out(subscriber)
             self._apart.pop(subscriber, None)
             self._abandon([attachment])
 
@@ -75,7 +80,7 @@ class Feed:
         if subscriber.is_closed:
             return
         attachment = self._attached.get(subscriber) or self._admit(subscriber, 0)
-        if self._in_step.pop(subscriber, None) is not None:
+        if self._step_out(subscriber) is not None:
             attachment.position = self.position or 0
             self._apart[subscriber] = attachment
         attachment.holds += 1
@@ -115,7 +120,7 @@ class Feed:
         text that was written after it may reach them, and what the log gives may be one."""
         for subscriber, attachment in list(self._attached.items()) if users else ():
             if subscriber.user_id in users:
-                if self._in_step.pop(subscriber, None) is not None:
+                if self._step_out(subscriber) is not None:
                     attachment.position = self.position or 0
                     self._apart[subscriber] = attachment
                 attachment.withhold, attachment.withhold_until = self._withheld, head
@@ -158,14 +163,15 @@ class Feed:
             self.active_at = event.at
         frame = frame_text(encode(chat_frame(self.chat_id, event)))
         by = event.by
-        for subscriber, attachment in list(self._in_step.items()):
-            if subscriber.user_id == by:
+        for user_id, deliver, attachment in self._audience or self._gathered():
+            if user_id == by:
                 attachment.give(event, frame)
             else:
-                subscriber.deliver(frame)
+                deliver(frame)
         if event.removed:
             for subscriber in [s for s in self._in_step if s.user_id in event.removed]:
-                attachment = self._apart[subscriber] = self._in_step.pop(subscriber)
+                attachment = self._apart[subscriber] = self._in_step[subscriber]
+                self._step_out(subscriber)
                 attachment.part(event.seq)
         for attachment in list(self._apart.values()):
             attachment.take(event, frame)
@@ -190,7 +196,17 @@ class Feed:
         elif attachment.position == self.position >= attachment.withhold_until:
             del self._apart[attachment.subscriber]
             self._in_step[attachment.subscriber] = attachment
+            self._audience = None
             attachment.give_marks()
+
+    def _step_out(self, subscriber: Subscriber) -> Attachment | None:
+        self._audience = None
+        return self._in_step.pop(subscriber, None)
+
+    def _gathered(self) -> _Audience:
+        """What the fan-out needs of each who is in step, looked up once for many events."""
+        self._audience = [(s.user_id, s.deliver, attachment) for s, attachment in self._in_step.items()]
+        return self._audience
 
     @staticmethod
     def _first_at_hand(attachment: Attachment, position: int) -> int:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BATCH_ITEMS, BATCH_BYTES = 64, 128 * 1024
 
 
-def send(chat: ChatActor, first: Envelope) -> Shut:
+def send(chat: ChatActor, first: Envelope) -> Shut | None:
     """Commit the message, and those behind it in the mailbox; the actor resumes when all are answered."""
     batch = [first]
     if chat.mailbox:
@@ -37,29 +37,34 @@ def send(chat: ChatActor, first: Envelope) -> Shut:
     def stored(reply: Any) -> None:
         chat.committing = ""
         try:
-            _answer(chat, batch, drafts, reply, known)
-        except Exception as error:
-            _failed(chat, batch, error)
-        chat.resume()
+            if isinstance(reply, Exception):  # not raised: its traceback would make a cycle of all this
+                chat.repair()
+                _failed(chat, batch, Failure(reply))
+            else:
+                _answer(chat, batch, drafts, reply, known)
+        except Exception:
+            _failed(chat, batch, Failure())
+        finally:
+            chat.resume()
 
-    chat.node.store.chats.append(chat.chat_id, drafts, chat.channel, operation, stored)
+    try:
+        chat.appender.append(drafts, operation, stored, chat.node.bus.token(chat.channel))
+    except Exception:
+        chat.committing = ""
+        _failed(chat, batch, Failure())
+        return None
     return UNTIL_RESUMED
 
 
-def _failed(chat: ChatActor, batch: list[Envelope], error: Exception) -> None:
-    failure = Failure()
+def _failed(chat: ChatActor, batch: list[Envelope], failure: Failure) -> None:
     for envelope in batch[1:]:
-        if not envelope.answered:
-            envelope.answer(error)
+        chat.refuse(envelope, failure.value)
     chat.failed(failure, batch[0])
 
 
 def _answer(
     chat: ChatActor, batch: list[Envelope], drafts: list[Draft], reply: Any, known: int | None
 ) -> None:
-    if isinstance(reply, Exception):
-        chat.repair()
-        raise reply
     at, *results = reply
     chat.check_continues([r[0] for r in results if type(r) is list and len(r) == 2], known)
     events = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 
 class Channels:
     """Scripts get these names as arguments; nodes subscribe to them."""
@@ -15,3 +17,7 @@ class Channels:
 
     def user(self, user_id: int) -> str:
         return f"{self._prefix}u:{user_id}"
+
+    def own(self) -> str:
+        """A name that no connection had before: what it subscribes to, nobody else does."""
+        return f"{self._prefix}own:{uuid4().hex}"

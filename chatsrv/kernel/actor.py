@@ -118,6 +118,10 @@ class Actor:
         error = failure.value
         if not isinstance(error, self.refusals):
             self.registry.crashed(self, failure, envelope.command)
+        self.refuse(envelope, error)
+
+    def refuse(self, envelope: Envelope, error: BaseException | None) -> None:
+        """Answer with the error, unless there was an answer; raises nothing."""
         try:
             if not envelope.answered:
                 envelope.answer(error)

@@ -11,11 +11,12 @@ from chatsrv.redis.commands import RedisLink
 from chatsrv.redis.datadir import check_free
 from chatsrv.redis.embedded import EmbeddedRedis
 from chatsrv.redis.errors import ReplyError, StartError, Unavailable
-from chatsrv.redis.script import Script
+from chatsrv.redis.script import PreparedScript, Script
 from chatsrv.redis.subscriber import SubscriberLink
 
 __all__ = [
     "EmbeddedRedis",
+    "PreparedScript",
     "RedisAddress",
     "RedisLink",
     "ReplyError",

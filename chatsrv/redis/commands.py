@@ -12,13 +12,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import hiredis
 from twisted.internet.defer import Deferred, fail, gatherResults, succeed
 
 from chatsrv.redis.address import RedisAddress
 from chatsrv.redis.errors import ReplyError, Unavailable
 from chatsrv.redis.link import Link
-from chatsrv.redis.pipeline import Done, Part, Pipeline
-from chatsrv.redis.script import Script
+from chatsrv.redis.pipeline import Done, Pipeline
+from chatsrv.redis.script import Part, PreparedScript, Script
 
 SCRIPT_HEADERS_SINCE = (7, 0, 0)
 
@@ -51,13 +52,17 @@ class RedisLink(Link):
 
         Raises, and sends nothing, for a part that is no bytes, str or int, or a str that is not UTF-8.
         """
+        self.write(done, hiredis.pack_command(command))
+
+    def write(self, done: Done, packed: bytes) -> None:
+        """``send`` of a command in the bytes of the protocol."""
         pipeline = self._pipeline
         if pipeline is None or not pipeline.usable:
             done(Unavailable(self.last_error or "not connected", sent=False))
         elif len(pipeline.waiting) >= self._max_in_flight:
             done(Unavailable("too many commands wait for the store", sent=False))
         else:
-            pipeline.send(done, command)
+            pipeline.write(done, packed)
 
     def call(self, *command: Part) -> Deferred[Any]:
         """``send`` as a Deferred, which fails with what ``done`` would get as an exception."""
@@ -65,8 +70,20 @@ class RedisLink(Link):
         self.send(_settles(waiter), *command)
         return waiter
 
-    def run(self, done: Done, script: Script, keys: Sequence[bytes | str], args: Sequence[Part]) -> None:
-        """Run ``script`` by its SHA; a server that lost it is sent the text, with a deadline of its own."""
+    def run(
+        self,
+        done: Done,
+        script: Script | PreparedScript,
+        keys: Sequence[bytes | str],
+        args: Sequence[Part],
+    ) -> None:
+        """Run ``script`` by its SHA; a server that lost it is sent the text, with a deadline of its own.
+
+        One that is prepared has its own ``keys``, and ``args`` are but the last of its arguments, as a tuple.
+        """
+        if isinstance(script, PreparedScript):
+            self._run_prepared(done, script, args)
+            return
 
         def retry_if_lost(reply: object) -> None:
             if type(reply) is ReplyError and reply.code == "NOSCRIPT":
@@ -74,8 +91,27 @@ class RedisLink(Link):
             else:
                 done(reply)
 
-        sha = script.sha if self._takes_headers else script.sha_without_header
-        self.send(retry_if_lost, "EVALSHA", sha, len(keys), *keys, *args)
+        self.send(retry_if_lost, "EVALSHA", self._sha(script), len(keys), *keys, *args)
+
+    def _run_prepared(self, done: Done, script: PreparedScript, last: Sequence[Part]) -> None:
+        def answered(reply: object) -> None:  # must not name itself: each would be a cycle for the collector
+            if type(reply) is ReplyError:
+                self._failed(done, script, last, reply)
+            else:
+                done(reply)
+
+        self.write(answered, script.packed(self._sha(script.script), last))
+
+    def _failed(self, done: Done, script: PreparedScript, last: Sequence[Part], error: ReplyError) -> None:
+        if error.code != "NOSCRIPT":
+            done(script.failure(error) or error)
+            return
+
+        def answered(reply: object) -> None:
+            done((script.failure(reply) or reply) if type(reply) is ReplyError else reply)
+
+        text, keys = self._text(script.script), script.keys
+        self.send(answered, "EVAL", text, len(keys), *keys, *script.args, *last)
 
     def run_script(self, script: Script, keys: Sequence[bytes | str], args: Sequence[Part]) -> Deferred[Any]:
         """``run`` as a Deferred."""
@@ -109,6 +145,9 @@ class RedisLink(Link):
         waiter: Deferred[None] = Deferred()
         self._room_waiters.append(waiter)
         return waiter
+
+    def _sha(self, script: Script) -> str:
+        return script.sha if self._takes_headers else script.sha_without_header
 
     def _text(self, script: Script) -> str:
         return script.source if self._takes_headers else script.source_without_header

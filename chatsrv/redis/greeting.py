@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Final
 
 from chatsrv.redis.address import RedisAddress
-from chatsrv.redis.pipeline import Part, Pipeline
+from chatsrv.redis.pipeline import Pipeline
+from chatsrv.redis.script import Part
 
 Version = tuple[int, int, int]
 OLDEST: Final = (6, 2, 0)

@@ -101,9 +101,8 @@ class Link:
 
     # What the two kinds of link do differently.
 
-    def _push(self, reply: object) -> bool:
-        """Take what answers no command; False: ``reply`` answers the eldest."""
-        return False
+    def _make_pipeline(self) -> Pipeline:
+        return Pipeline(self._reactor, self._timeout_s, self._opened, self._closed)
 
     def _greeted(self, pipeline: Pipeline) -> None:
         """The handshake is through; ends, now or later, in ``_up``."""
@@ -119,9 +118,6 @@ class Link:
         endpoint = self.address.endpoint(self._reactor, connect_timeout_s=CONNECT_TIMEOUT_S)
         self._attempt = endpoint.connect(OneConnection(self._make_pipeline))
         self._attempt.addErrback(self._not_connected).addBoth(self._attempted)
-
-    def _make_pipeline(self) -> Pipeline:
-        return Pipeline(self._reactor, self._timeout_s, self._opened, self._closed, self._push)
 
     def _attempted(self, _: object) -> None:
         self._attempt = None

@@ -12,7 +12,8 @@ from twisted.internet.defer import Deferred
 
 from chatsrv.redis.address import RedisAddress
 from chatsrv.redis.errors import Unavailable
-from chatsrv.redis.pipeline import OneConnection, Part, Pipeline
+from chatsrv.redis.pipeline import OneConnection, Pipeline
+from chatsrv.redis.script import Part
 
 
 async def ask(reactor: Any, address: RedisAddress, command: Part, *, timeout_s: float = 1.0) -> object:

@@ -27,7 +27,8 @@ class SubscriberLink(Link):
     """Hands every message of the wanted channels to ``on_message(channel, body)``; see ``Link`` for the rest.
 
     The database number of ``address`` is of no effect on pub/sub. No answer to a PING, sent each ``ping_s``,
-    or to a SUBSCRIBE within ``timeout_s`` drops the connection, and it connects anew.
+    or to a SUBSCRIBE within ``timeout_s`` drops the connection, and it connects anew. ``own`` makes names of
+    channels that nobody else subscribes to, another one for each connection and after each UNSUBSCRIBE: see ``token``.
     """
 
     def __init__(
@@ -39,9 +40,12 @@ class SubscriberLink(Link):
         ping_s: float = 5.0,
         timeout_s: float = 2.0,
         random: Callable[[], float] = random_module.random,
+        own: Callable[[], str] | None = None,
     ) -> None:
         super().__init__(reactor, address, timeout_s=timeout_s, random=random)
         self._on_message = on_message
+        self._name_own = own
+        self._own = ""  # the channel that this connection alone is subscribed to, once it is confirmed
         self._ping_s = ping_s
         self._ping: IDelayedCall | None = None
         self._wanted: set[bytes] = set()
@@ -73,14 +77,33 @@ class SubscriberLink(Link):
         waiters = self._unconfirmed.pop(channel, None)
         pipeline = self._pipeline
         if pipeline is not None and (waiters is not None or channel in self._confirmed):
-            pipeline.send(self._must_answer(pipeline), ("UNSUBSCRIBE", channel))
+            self._renounce(pipeline, channel)
         self._confirmed.discard(channel)
         for waiter in waiters or ():
             waiter.errback(Unavailable("unsubscribed before it was confirmed", sent=True))
         self._restored()
 
+    def token(self, channel: bytes) -> str:
+        """The own channel of the present connection if ``channel`` is confirmed on it, else nothing.
+
+        Who counts the subscribers of both (PUBSUB NUMSUB) knows: as long as the own one has one, this
+        connection lives, and is one of those of ``channel``, whatever happened to it meanwhile.
+        """
+        return self._own if channel in self._confirmed else ""
+
+    def _renounce(self, pipeline: Pipeline, channel: bytes) -> None:
+        """Unsubscribe; the own channel first, for somebody may yet be counting with it and take us for a subscriber."""
+        own, self._own = self._own, ""
+        if own:
+            pipeline.send(self._must_answer(pipeline), ("UNSUBSCRIBE", own))
+        pipeline.send(self._must_answer(pipeline), ("UNSUBSCRIBE", channel))
+        if own and self._name_own is not None:
+            self._subscribe_own(pipeline, self._name_own())
+
     def _greeted(self, pipeline: Pipeline) -> None:
         self._restoring = pipeline
+        if self._name_own is not None:
+            self._subscribe_own(pipeline, self._name_own())
         for channel in self._wanted:
             self._write(pipeline, channel)
         self._ping = self._reactor.callLater(self._ping_s, self._send_ping, pipeline)
@@ -103,6 +126,13 @@ class SubscriberLink(Link):
 
         self._unconfirmed[channel] = waiters
         pipeline.send(answered, ("SUBSCRIBE", channel))
+
+    def _subscribe_own(self, pipeline: Pipeline, name: str) -> None:
+        def answered(reply: object) -> None:
+            if not isinstance(reply, Exception):  # an access control list may refuse it: then there is none
+                self._own = name
+
+        pipeline.send(answered, ("SUBSCRIBE", name))
 
     def _refused(self, pipeline: Pipeline, channel: bytes, problem: Exception) -> None:
         if isinstance(problem, Unavailable):
@@ -133,6 +163,9 @@ class SubscriberLink(Link):
         pipeline.send(self._must_answer(pipeline), ("PING",))
         self._ping = self._reactor.callLater(self._ping_s, self._send_ping, pipeline)
 
+    def _make_pipeline(self) -> Pipeline:
+        return Pipeline(self._reactor, self._timeout_s, self._opened, self._closed, self._push)
+
     def _push(self, reply: object) -> bool:
         if type(reply) is not list or len(reply) != 3 or reply[0] != b"message":
             return False
@@ -147,6 +180,7 @@ class SubscriberLink(Link):
         if self._ping is not None and self._ping.active():
             self._ping.cancel()
         self._restoring = None
+        self._own = ""
         self._confirmed.clear()
         lost, self._unconfirmed = self._unconfirmed, {}
         for waiters in lost.values():

@@ -1,7 +1,7 @@
 """The end of the reactor's turn: when what was written in it leaves, and what was put off until then is done.
 
-One object per factory. An :class:`Outbox` puts itself on ``due`` with its first frame of a turn. Always: one
-timer per turn; an outbox or a call that fails is logged and the others are served.
+One object per factory. An :class:`Outbox` puts itself on ``due`` with its first frame of a turn. Always: a timer runs
+while anything is due; an outbox or a call that fails is logged and the others are served.
 """
 
 from __future__ import annotations

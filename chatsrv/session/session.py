@@ -138,9 +138,11 @@ class Session:
         self.deliver = self._shell.send  # type: ignore[method-assign]  # a call less per frame and member
 
     def deliver(self, frame: bytes) -> None:
-        """Before 1/1 was sent; from then on it is the shell's ``send`` itself."""
+        # From 1/1 on it is the shell's own method; whoever kept this one may go on using it.
         if self._state is State.HELLO:
             self._undelivered.append(frame)
+        elif self._state is not State.CLOSED:
+            self._shell.send(frame)
 
     def deliver_unless_busy(self, frame: bytes) -> None:
         if self._state is not State.HELLO and not self._shell.congested:

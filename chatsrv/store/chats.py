@@ -6,17 +6,18 @@ name of the change on that channel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from chatsrv.redis import RedisLink, Script
+from chatsrv.store.appender import Appender, Draft, Retention
 from chatsrv.store.events import ChatEvent, chat_event
 from chatsrv.store.keys import Keys
 from chatsrv.store.reading import ChatReads, Details, Head, HistoryPage, Page, StoredMessage, Summary
-from chatsrv.store.repository import failure_of
 from chatsrv.wire.requests import GROUP, PRIVATE
 
 __all__ = [
+    "Appender",
     "Changed",
     "ChatStore",
     "Details",
@@ -28,31 +29,6 @@ __all__ = [
     "StoredMessage",
     "Summary",
 ]
-
-
-_NONCES = ("nonces:0", "nonces:1")
-
-
-class Draft(NamedTuple):
-    """A message before it is stored; ``nonce`` empty and ``reply_to`` 0: none."""
-
-    sender: int
-    type: int
-    text: str
-    nonce: str = ""
-    reply_to: int = 0
-
-
-class Retention(NamedTuple):
-    """What is kept of each chat: events and ``messages`` (0: all) by count, messages by age (0: of any age).
-
-    ``log_events`` is a lower bound. A nonce is known for ``nonce_window_ms`` at least, twice that at most.
-    """
-
-    log_events: int = 10_000
-    messages: int = 0
-    message_age_ms: int = 0
-    nonce_window_ms: int = 86_400_000
 
 
 class Changed(NamedTuple):
@@ -69,7 +45,6 @@ class ChatStore(ChatReads):
         super().__init__(link, keys, scripts)
         self._retention = retention
         self._log_events = retention.log_events
-        self._send = scripts["chat_send"]
 
     async def next_id(self) -> int:
         """A chat id never given before."""
@@ -103,20 +78,9 @@ class ChatStore(ChatReads):
             )
         )
 
-    def append(
-        self, chat_id: int, drafts: Sequence[Draft], channel: str, operation: str, done: Callable[[Any], None]
-    ) -> None:
-        """Append a batch of messages; without a Deferred, for this is the hot path.
-
-        ``done`` gets ``[time, result...]``, each result ``[seq, message_id]``, ``[seq, message_id, sent_at]`` of
-        the message that came before with this nonce, or the bytes of a refusal's code; or an exception, and
-        then the outcome is unknown.
-        """
-        args: list[str | int] = [channel, operation, *self._retention]
-        for draft in drafts:
-            args += draft
-        keys = self._keys.chat(chat_id, "messages", "log", "deleted", "meta", "members", "marks", *_NONCES)
-        self._link.run(lambda reply: done(failure_of(reply) or reply), self._send, keys, args)
+    def appender(self, chat_id: int, channel: str) -> Appender:
+        """What appends messages to this chat, on the hot path; for who keeps it as long as the chat matters."""
+        return Appender(self._link, self._scripts["chat_send"], self._keys, chat_id, channel, self._retention)
 
     async def edit(
         self, chat_id: int, caller: int, message_id: int, text: str, channel: str, operation: str
@@ -150,9 +114,8 @@ class ChatStore(ChatReads):
         ``keep_name_if_empty``: an empty name beside a non-empty list leaves the name (the core profile).
         """
         rename = 0 if name is None else 2 if keep_name_if_empty else 1
-        keys = self._keys.chat(
-            chat_id, "meta", "members", "messages", "log", "handoff", "marks", "deleted", *_NONCES
-        )
+        parts = ("meta", "members", "messages", "log", "handoff", "marks", "deleted", "nonces:0", "nonces:1")
+        keys = self._keys.chat(chat_id, *parts)
         args = (channel, operation, self._log_events, caller, members, rename, name or "")
         return _changed(await self._run("chat_update", keys, *args, len(add), *add, *remove))
 

@@ -1,16 +1,19 @@
 """The scripts, read from ``lua/``: one file per operation, parts shared by several in files with an underscore.
 
-A script of a chat, user or pair gets the part of its entity put before it; every script gets the prelude.
+What a script of a chat, user or pair uses of the part of its entity, and any script of the prelude, is put
+before it; what it does not use is left out, for each function costs the server on every run.
 """
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 
 from chatsrv.redis import Script
 
 _FOLDER = files("chatsrv.store") / "lua"
 _SHARED = ("chat", "user", "pair")
+_DECLARED = re.compile(r"^local (?:function )?(\w+(?:, \w+)*)", re.MULTILINE)
 
 
 def _text(name: str) -> str:
@@ -22,7 +25,16 @@ def load_script(name: str) -> Script:
     shebang, body = _text(name).split("\n", 1)
     entity = name.split("_")[0]
     shared = [_text("_prelude"), *([_text(f"_{entity}")] if entity in _SHARED else [])]
-    return Script(name, "\n".join([shebang, *shared, body]))
+    return Script(name, f"{shebang}\n" + _with_what_it_uses(body, "\n".join(shared)))
+
+
+def _with_what_it_uses(body: str, shared: str) -> str:
+    """``body`` behind those parts of ``shared``, divided by empty lines, whose names it uses, or they use."""
+    for part in reversed(shared.split("\n\n")):
+        names = re.findall(r"\w+", " ".join(_DECLARED.findall(part)))
+        if any(re.search(rf"\b{name}\b", body) for name in names):
+            body = f"{part}\n\n{body}"
+    return body
 
 
 def all_scripts() -> dict[str, Script]:

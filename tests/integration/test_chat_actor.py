@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
 
@@ -62,7 +63,11 @@ class ChatCase(NodeCase):
 
     def batches(self) -> list[list[str]]:
         """The texts of each group commit."""
-        return [args[8::5] for name, args in self.calls if name == "chat_send"]
+        sends = [args for name, args in self.calls if name == "chat_send"]
+        return [
+            [args[-1]] if type(args[-1]) is str else [draft[2] for draft in msgspec.msgpack.decode(args[-1])]
+            for args in sends
+        ]
 
     def check_all_got(self, first: int, last: int) -> None:
         for listener in self.everyone:

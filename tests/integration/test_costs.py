@@ -37,7 +37,7 @@ class CostCase(NodeCase):
     def _append(self, chat_id: int, count: int) -> Deferred[Any]:
         done: Deferred[Any] = Deferred()
         drafts = [Draft(OTHER, 2, "x" * 20)] * count
-        self.store.chats.append(chat_id, drafts, CHANNEL, "op", done.callback)
+        self.store.chats.appender(chat_id, CHANNEL).append(drafts, "op", done.callback)
         return done
 
     async def fresh(self, user_id: int) -> tuple[Listener, Rounds]:

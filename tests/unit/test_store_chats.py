@@ -57,7 +57,7 @@ class ChatCase(StoreCase):
     async def append(self, *drafts: Draft, chat_id: int = 7, store: Store | None = None) -> Any:
         """The script's answer to one group commit of these: ``[time, result, ...]``."""
         done: Deferred[Any] = Deferred()
-        (store or self.store).chats.append(chat_id, drafts, CHANNEL, "op", done.callback)
+        (store or self.store).chats.appender(chat_id, CHANNEL).append(drafts, "op", done.callback)
         reply = await done
         if isinstance(reply, Exception):
             raise reply

@@ -47,6 +47,11 @@ WRITES: dict[str, Callable[[FaultCase], Any]] = {
     "user_nonce": lambda case: case.store.users.bind_nonce(1, "new", "digest", 33, 1000),
     "user_pair": lambda case: case.store.users.apply_pair(1, 3, ASKED, CHANNEL),
 }
+#: The other forms of a call.
+FORMS: list[tuple[str, Callable[[FaultCase], Any]]] = [
+    ("chat_send", lambda case: case.append(Draft(1, 2, "new"))),
+    ("chat_send", lambda case: case.append(Draft(1, 2, "new"), Draft(2, 2, "newer", "", 1))),
+]
 READS: dict[str, Callable[[FaultCase], Any]] = {
     "chat_events": lambda case: case.store.chats.events(7, 0, 10),
     "chat_outsiders": lambda case: case.store.chats.outsiders(7, 1, [2, 9]),
@@ -107,6 +112,14 @@ class WrongTypes(FaultCase):
             for key in await self._keys_of(operation):
                 await self._with_another_type(name, key, operation)
 
+    async def test_so_it_is_in_the_other_forms_of_a_call(self) -> None:
+        self.store = Store(self.link, self.prefix)
+        for name, operation in FORMS:
+            keys = await self._keys_of(operation)
+            self.assertEqual(len(keys), 5)
+            for key in keys:
+                await self._with_another_type(name, key, operation)
+
     async def _keys_of(self, operation: Any) -> Sequence[str]:
         """The keys its script is given; what it did is undone."""
         before = self.keyspace()
@@ -151,7 +164,7 @@ class NoMemory(FaultCase):
     async def test_writes_are_refused_whole_and_reads_answered(self) -> None:
         self.outside.config_set("maxmemory", 1)
         before = self.keyspace()
-        for name, operation in WRITES.items():
+        for name, operation in [*WRITES.items(), *FORMS]:
             if self.old and name in self.freeing:
                 continue
             with self.assertRaises(Unavailable, msg=name):
@@ -187,7 +200,7 @@ class LostScripts(FaultCase):
         return self.own_server()
 
     async def test_every_script_runs_after_they_were_flushed(self) -> None:
-        for operation in [*READS.values(), *WRITES.values()]:
+        for operation in [*READS.values(), *WRITES.values(), *(operation for _, operation in FORMS)]:
             self.outside.script_flush()
             await operation(self)
 

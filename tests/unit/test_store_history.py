@@ -148,7 +148,8 @@ class Cost(HistoryCase):
             commands,
             {
                 "cmdstat_evalsha": 1,
-                "cmdstat_type": 2,
+                "cmdstat_hlen": 1,
+                "cmdstat_xlen": 1,
                 "cmdstat_hmget": 1,
                 "cmdstat_time": 1,
                 "cmdstat_zscore": 2,

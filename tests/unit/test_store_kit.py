@@ -148,7 +148,7 @@ class StoreCase(TestCase):
 
         done: Deferred[Any] = Deferred()
         drafts = [Draft(sender, type, text) for text in texts]
-        (store or self.store).chats.append(chat_id, drafts, CHANNEL, "op", done.callback)
+        (store or self.store).chats.appender(chat_id, CHANNEL).append(drafts, "op", done.callback)
         reply = await done
         if isinstance(reply, Exception):
             raise reply
@@ -194,18 +194,18 @@ class FaultyLink(RedisLink):
     def failed(self) -> bool:
         return self.count >= self.fail_at
 
-    def send(self, done: Any, *command: Any) -> None:
+    def write(self, done: Any, packed: bytes) -> None:
         if not self.armed:
-            super().send(done, *command)
+            super().write(done, packed)
             return
         self.count += 1
-        self.commands.append(str(command[0]))
+        self.commands.append(packed.split(b"\r\n", 3)[2].decode())
         if self.count == self.fail_at and self.run_first:
-            super().send(lambda reply: done(Unavailable("the answer was lost", sent=True)), *command)
+            super().write(lambda reply: done(Unavailable("the answer was lost", sent=True)), packed)
         elif self.count == self.fail_at or (self.for_good and self.count > self.fail_at):
             done(Unavailable("it was not run", sent=True))
         else:
-            super().send(done, *command)
+            super().write(done, packed)
 
 
 class TestNode(Node):
@@ -338,7 +338,7 @@ class NodeCase(StoreCase):
 
     async def node(self, *, start: bool = True, clock: Clock | None = None, **options: Any) -> TestNode:
         link = FaultyLink(reactor, self.server.address)
-        bus = Bus(reactor, self.server.address)
+        bus = Bus(reactor, self.server.address, Channels(self.prefix, 0))
         for each in (link, bus.link):
             each.start()
             await each.when_up()

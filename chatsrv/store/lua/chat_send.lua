@@ -1,111 +1,158 @@
 #!lua
 -- Append a batch of messages (group commit). Each is judged in order; one that is refused changes nothing.
--- KEYS 1 messages  2 log  3 deleted  4 meta  5 members  6 marks  7, 8 nonces
--- ARGV 1 channel  2 operation  3 log limit  4 messages kept (0: all)  5 for so many ms (0: for ever)  6 nonce window
---      in ms, then per message: sender, chat type, text, nonce ('': none), reply_to (0: none)
+-- KEYS 1 meta  2 members  3 messages  4 log  5 marks, and where a message has a nonce or not all are kept for ever
+--      6 deleted  7, 8 nonces
+-- ARGV 1 channel  2 log limit, with 8 keys 3 messages kept (0: all)  4 for so many ms (0: for ever)  5 nonce window in
+--      ms; then operation, a channel that nobody but the caller's subscriber hears ('': none), and packed {sender, chat
+--      type, text, nonce ('': none), reply_to (0: none)} per message; or, of one plain message, sender, chat type, text
 -- Answers {time, result...}: per message {seq, message_id}; these and sent_at of the one that came before with its
 -- nonce; or the code of its refusal.
-local keep, age, window = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-types('hash', 'stream', keep + age > 0 and 'zset' or nil) -- the other keys are read before the first write, or are it
-local chat = fields(KEYS[4], 'type', 'seq', 'last', 'first', 'clock', 'blocked', 'gone')
-local exists, time = chat.type and not chat.gone, now()
-local at = exists and math.max(time, tonumber(chat.clock)) or 0
-local seq, last, first = tonumber(chat.seq), tonumber(chat.last), tonumber(chat.first or 1)
+local call, pack = redis.call, cmsgpack.pack
+local kind, seq, last, clock, blocked = unpack(call('HMGET', KEYS[1], 'type', 'seq', 'last', 'clock', 'blocked'))
+local time = now()
+local at = math.max(time, tonumber(clock or 0))
+local plain, extended = #ARGV == 7, #KEYS > 5
+local operation, own, batch = unpack(ARGV, plain and 3 or #ARGV - 2)
+
+-- The caller, if he lives and is alone on the channel, needs no event: he has the answer. NUMSUB may be forbidden.
+local listeners = own ~= '' and redis.pcall('PUBSUB', 'NUMSUB', ARGV[1], own)
+local publishes = not listeners or listeners.err or listeners[2] > 1 or listeners[4] < 1
+
+-- Before the first write: keys that are not read before show here that they are of their type; that of the marks, as the
+-- first one written, then. Answers the room in the log: how many events it takes until it has to be trimmed.
+local function check_types()
+  call('HLEN', KEYS[3])
+  return tonumber(ARGV[2]) - call('XLEN', KEYS[4])
+end
+
+-- The event of a message in the log; trimmed where there is no room.
+local function log_message(room, event, message)
+  local entry = pack({MESSAGE, message})
+  if room > 0 then
+    call('XADD', KEYS[4], event, 'e', entry)
+  else
+    call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[2], event, 'e', entry)
+  end
+end
+
+-- One plain message, which most are: the same as below, in a straight line.
+if plain then
+  local sender, text = ARGV[5], ARGV[7]
+  if not call('ZSCORE', KEYS[2], sender) then return {at, 'not_found'} end
+  if ARGV[6] ~= kind then return {at, 'wrong_chat_type'} end
+  if blocked == '1' then return {at, 'forbidden'} end
+  seq, last = seq + 1, last + 1
+  local id, event, at_text, author, room = int(last), int(seq), int(at), tonumber(sender), check_types()
+  call('HSET', KEYS[5], sender, id)
+  call('HSET', KEYS[1], 'seq', event, 'last', id, 'clock', at_text, 'active', at_text)
+  call('HSET', KEYS[3], id, record_of(author, at, text, 0, 0, 0, 0))
+  log_message(room, event, last)
+  if publishes then
+    event = {MESSAGE, seq, at, author, tonumber(kind), last, text, author}
+    call('PUBLISH', ARGV[1], pack({operation, {event}}))
+  end
+  return {at, {seq, last}}
+end
+
+local drafts, new = cmsgpack.unpack(batch), 0
+local first, id
+kind, seq, last = tonumber(kind), tonumber(seq), tonumber(last)
 
 -- By sender and nonce, {message_id, seq, sent_at, digest}. They are in two hashes that take turns, a window each; Redis
 -- drops each a window after the end of its turn, so that a nonce is known for one to two windows. Kept are digests alone,
 -- that of the message with the nonce in it: nobody finds a deleted text again by trying what it may have been.
-local known, remembered, names_of = {}, {}, {}
-local function name_of(sender, nonce)
-  local plain = sender .. ':' .. nonce
-  names_of[plain] = names_of[plain] or string.sub(redis.sha1hex(plain), 1, 24)
-  return names_of[plain]
-end
-local function recall()
-  local names = {}
-  for i = 7, #ARGV, 5 do
-    if ARGV[i + 3] ~= '' then names[#names + 1] = name_of(ARGV[i], ARGV[i + 3]) end
+local known, names, digests, remembered
+if extended then
+  local sha1, asked = redis.sha1hex, {}
+  known, names, digests, remembered = {}, {}, {}, {}
+  for i, draft in ipairs(drafts) do
+    if draft[4] ~= '' then
+      names[i] = string.sub(sha1(int(draft[1]) .. ':' .. draft[4]), 1, 24)
+      digests[i] = string.sub(sha1(draft[4] .. '\0' .. draft[2] .. '\0' .. int(draft[5]) .. '\0' .. draft[3]), 1, 16)
+      asked[#asked + 1] = names[i]
+    end
   end
-  for i = 7, #names > 0 and 8 or 0 do
-    for n, packed in ipairs(redis.call('HMGET', KEYS[i], unpack(names))) do
-      if packed then known[names[n]] = cmsgpack.unpack(packed) end
+  for key = 7, #asked > 0 and 8 or 0 do
+    for n, packed in ipairs(call('HMGET', KEYS[key], unpack(asked))) do
+      if packed then known[asked[n]] = cmsgpack.unpack(packed) end
     end
   end
 end
-local function remember(name, digest)
-  known[name] = {last, seq, at, digest}
-  remembered[#remembered + 1] = name
-  remembered[#remembered + 1] = cmsgpack.pack(known[name])
+
+local results, member, marks, records, events = {at}, {}, {}, {}, publishes and {}
+for i, draft in ipairs(drafts) do
+  local sender, reply_to, verdict = draft[1], draft[5], nil
+  local author = int(sender)
+  if member[author] == nil then member[author] = call('ZSCORE', KEYS[2], author) end
+  local name = names and names[i]
+  local earlier = name and known[name]
+  if not member[author] then
+    verdict = 'not_found'
+  elseif draft[2] ~= kind then
+    verdict = 'wrong_chat_type'
+  elseif earlier then
+    verdict = earlier[4] == digests[i] and {earlier[2], earlier[1], earlier[3]} or 'conflict'
+  else
+    if reply_to > 0 then
+      first = first or tonumber(call('HGET', KEYS[1], 'first') or 1)
+      if reply_to < first or reply_to > last then verdict = 'not_found' end
+    end
+    if blocked == '1' then verdict = verdict or 'forbidden' end
+  end
+  if not verdict then
+    seq, last, new = seq + 1, last + 1, new + 1
+    id, verdict = int(last), {seq, last}
+    marks[author] = id
+    records[2 * new - 1], records[2 * new] = id, record_of(sender, at, draft[3], 0, 0, 0, reply_to)
+    if publishes then
+      events[new] = {MESSAGE, seq, at, sender, kind, last, draft[3], sender}
+      if reply_to > 0 then
+        for j, rest in ipairs({'', 0, {}, {}, {}, false, false, reply_to}) do events[new][8 + j] = rest end
+      end
+    end
+    if name then
+      known[name] = {last, seq, at, digests[i]}
+      remembered[#remembered + 1], remembered[#remembered + 2] = name, pack(known[name])
+    end
+  end
+  results[i + 1] = verdict
 end
-local function keep_remembered()
+if new == 0 then return results end
+
+local room, at_text, read = check_types(), int(at), {}
+local trims = extended and (ARGV[3] ~= '0' or ARGV[4] ~= '0')
+if trims then call('ZCARD', KEYS[6]) end
+for author, mark in pairs(marks) do read[#read + 1], read[#read + 2] = author, mark end
+call('HSET', KEYS[5], unpack(read))
+call('HSET', KEYS[1], 'seq', int(seq), 'last', id, 'clock', at_text, 'active', at_text)
+call('HSET', KEYS[3], unpack(records))
+for i = 1 - new, 0 do log_message(room - new - i + 1, int(seq + i), last + i) end
+if extended and #remembered > 0 then
+  local window = tonumber(ARGV[5])
   local turn = math.floor(time / window)
   local key = KEYS[7 + turn % 2]
-  redis.call('HSET', key, unpack(remembered))
-  redis.call('PEXPIREAT', key, int((turn + 2) * window - 1)) -- a key still lives in the ms it expires at
-end
-
-local member = {}
-local function is_member(user)
-  if member[user] == nil then
-    member[user] = exists and redis.call('ZSCORE', KEYS[5], user) and true or false
-  end
-  return member[user]
-end
-
-local marks, records, events = {}, {}, {}
-local function take(sender, kind, text, reply_to)
-  seq, last = seq + 1, last + 1
-  local id, author, to = int(last), tonumber(sender), tonumber(reply_to)
-  local event = {MESSAGE, seq, at, author, tonumber(kind), last, text, author}
-  if to > 0 then
-    for i, rest in ipairs({'', 0, {}, {}, {}, false, false, to}) do event[8 + i] = rest end
-  end
-  events[#events + 1] = event
-  marks[#marks + 1], marks[#marks + 2] = sender, id
-  records[#records + 1], records[#records + 2] = id, record_of(author, at, text, 0, 0, 0, to)
-  return {seq, last}
-end
-
-local function judge(sender, kind, text, nonce, reply_to)
-  if not is_member(sender) then return 'not_found' end
-  if kind ~= chat.type then return 'wrong_chat_type' end
-  local name = nonce ~= '' and name_of(sender, nonce)
-  local digest = name and string.sub(redis.sha1hex(table.concat({nonce, kind, reply_to, text}, '\0')), 1, 16)
-  local earlier = known[name]
-  if earlier then return earlier[4] == digest and {earlier[2], earlier[1], earlier[3]} or 'conflict' end
-  if reply_to ~= '0' and (tonumber(reply_to) < first or tonumber(reply_to) > last) then return 'not_found' end
-  if chat.blocked == '1' then return 'forbidden' end
-  local result = take(sender, kind, text, reply_to)
-  if name then remember(name, digest) end
-  return result
+  call('HSET', key, unpack(remembered))
+  call('PEXPIREAT', key, int((turn + 2) * window - 1)) -- a key still lives in the ms it expires at
 end
 
 -- Messages beyond what is kept go, a bounded number at a time, so that a lowered setting never holds Redis up.
-local function is_old(id)
-  local record = redis.call('HGET', KEYS[1], int(id))
-  return not record or cmsgpack.unpack(record)[2] < at - age
-end
-local function trim()
-  local kept, most = first, first + 100 + 2 * #events
+if trims then
+  local keep, age = tonumber(ARGV[3]), tonumber(ARGV[4])
+  first = first or tonumber(call('HGET', KEYS[1], 'first') or 1)
+  local kept, most = first, first + 100 + 2 * new
+  local function is_old(id)
+    local record = call('HGET', KEYS[3], int(id))
+    return not record or cmsgpack.unpack(record)[2] < at - age
+  end
   if keep > 0 then kept = math.min(most, math.max(first, last - keep + 1)) end
   while age > 0 and kept < most and is_old(kept) do kept = kept + 1 end
-  if kept == first then return end
-  local ids = {}
-  for id = first, kept - 1 do ids[#ids + 1] = int(id) end
-  redis.call('HDEL', KEYS[1], unpack(ids))
-  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', '(' .. int(kept))
-  redis.call('HSET', KEYS[4], 'first', int(kept))
+  if kept > first then
+    local ids = {}
+    for id = first, kept - 1 do ids[#ids + 1] = int(id) end
+    call('HDEL', KEYS[3], unpack(ids))
+    call('ZREMRANGEBYSCORE', KEYS[6], '-inf', '(' .. int(kept))
+    call('HSET', KEYS[1], 'first', int(kept))
+  end
 end
-
-recall()
-local results = {at}
-for i = 7, #ARGV, 5 do results[#results + 1] = judge(unpack(ARGV, i, i + 4)) end
-if #events == 0 then return results end
-redis.call('HSET', KEYS[6], unpack(marks))
-redis.call('HSET', KEYS[4], 'seq', int(seq), 'last', int(last), 'clock', int(at), 'active', int(at))
-redis.call('HSET', KEYS[1], unpack(records))
-for _, event in ipairs(events) do append(KEYS[2], ARGV[3], event[2], {MESSAGE, event[6]}) end
-if #remembered > 0 then keep_remembered() end
-trim()
-redis.call('PUBLISH', ARGV[1], cmsgpack.pack({ARGV[2], events}))
+if publishes then call('PUBLISH', ARGV[1], pack({operation, events})) end
 return results

@@ -11,7 +11,7 @@ if ARGV[3] == '1' then
   redis.call('HSET', KEYS[1], ARGV[2], int(version))
   redis.call('ZREM', KEYS[2], ARGV[2])
 else
-  redis.call('HSET', KEYS[1], ARGV[2], int(-version))
+  redis.call('HSET', KEYS[1], ARGV[2], '-' .. int(version))
   redis.call('ZADD', KEYS[2], int(at), ARGV[2])
   for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', int(at - 86400000), 'LIMIT', 0, 10)) do
     redis.call('HDEL', KEYS[1], old)
