@@ -1,16 +1,17 @@
 # make run    install into .venv and start a server on 127.0.0.1:8080, its data in ./var
 # make test   install what the tests need and run all of them; the last line is pytest's
-# More: make check (lint, types, import order), make model (the long model-based test), make bench-memory,
-# make bench-start, make config, make clean
+# More: make check (lint, types, import order), make model (the long model-based test), make bench (what it costs,
+# under 15 minutes), make bench-quick (under 2), make bench-memory, make bench-start, make config, make clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 CHECKED := chatsrv twisted tests bench docs setup.py
-# What both runners can run; trial skips plain pytest functions, and packaging is slow enough once.
+# What both runners can run; trial skips plain pytest functions, and packaging and the bench are slow enough once.
 TRIAL_SUITES := tests.unit tests.acceptance tests.model \
-	$(filter-out tests.integration.test_packaging,$(subst /,.,$(basename $(wildcard tests/integration/test_*.py))))
+	$(filter-out tests.integration.test_packaging tests.integration.test_bench,\
+	$(subst /,.,$(basename $(wildcard tests/integration/test_*.py))))
 
 # Under both runners; the acceptance tests and the model are long enough once. Plain `pytest` runs them, too.
 PYTEST_SUITES := tests/unit tests/integration
@@ -20,9 +21,13 @@ RUNS := 200
 STEPS := 50
 SEED := random
 
+# Where `make bench` writes; bench/RESULTS.md, the reference, is made from it by hand.
+BENCH_OUT := var/bench
+
 export PYTHON
 
-.PHONY: run test check lint types imports trial model bench-memory bench-start config clean debian-packages
+.PHONY: run test check lint types imports trial model bench bench-quick bench-memory bench-start \
+	config clean debian-packages
 
 run: $(VENV)/.runtime
 	@exec $(BIN)/twistd -n --pidfile= chatsrv --data-dir ./var
@@ -59,6 +64,12 @@ model: $(VENV)/.test
 	@CHATSRV_MODEL_RUNS=$(RUNS) CHATSRV_MODEL_STEPS=$(STEPS) CHATSRV_MODEL_SEED=$(SEED) \
 		$(BIN)/trial --reporter=text tests.model
 
+bench: $(VENV)/.bench
+	@$(BIN)/python -m bench --out $(BENCH_OUT)
+
+bench-quick: $(VENV)/.bench
+	@$(BIN)/python -m bench --quick --out $(BENCH_OUT)/quick
+
 bench-memory: $(VENV)/.runtime
 	@$(BIN)/python bench/memory.py
 
@@ -89,4 +100,9 @@ $(VENV)/.runtime: setup.py chatsrv/_version.py
 $(VENV)/.test: $(VENV)/.runtime setup.py
 	@echo "Installing what the tests and checks need (about 30 packages more) ..."
 	@$(PIP) install --editable '.[test]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.runtime setup.py
+	@echo "Installing what the load generator needs (2 packages more) ..."
+	@$(PIP) install --editable '.[bench]'
 	@touch $@

