@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 
 from chatsrv.actors.attachment import Reply
 from chatsrv.actors.change import change_message
@@ -53,6 +54,8 @@ class ChatActor(Actor):
         self.node = node
         self.channel = node.channels.chat(chat_id)
         self.committing = ""  # the operation in flight: what the bus says of it, its answer will say
+        self.rests_until = 0.0  # before, the next group commit waits a little for more
+        self._rest: IDelayedCall | None = None
         self.reader = LogReader(self, node)
         self.feed = Feed(chat_id, self.reader.hole, self.reader.late)
 
@@ -68,11 +71,18 @@ class ChatActor(Actor):
         return len(self.feed) > 0
 
     def stopped(self) -> None:
+        if self._rest is not None and self._rest.active():
+            self._rest.cancel()
         for session in self.feed.subscribers():  # a feed that nobody fills would keep silent for ever
             session.close(CloseCode.INTERNAL_ERROR)
             self.feed.detach(session)
         self.reader.stop()
         self.node.bus.unsubscribe(self.channel)
+
+    def rest(self) -> None:
+        """Resume at ``rests_until``."""
+        clock = self.registry.clock
+        self._rest = clock.callLater(self.rests_until - clock.seconds(), self.resume)
 
     def restart(self) -> None:
         self.committing = ""

@@ -1,7 +1,8 @@
 """11/1 and 11/2: append messages, those together that stand in a row in the mailbox, up to a size.
 
-Called by the `ChatActor`. Self-clocking: what arrived while a commit was in flight is the next one. The store
-judges each message alone, and remembers its nonce with it.
+Called by the `ChatActor`. Self-clocking: what arrived while a commit was in flight is the next one. In a large chat
+commits are also spaced by several times what a fan-out takes, so that one busy chat does not take the whole node, and
+each connection gets several messages in one write. The store judges each message alone, and remembers its nonce.
 """
 
 from __future__ import annotations
@@ -24,13 +25,24 @@ if TYPE_CHECKING:
     from chatsrv.actors.chat import ChatActor
 
 BATCH_ITEMS, BATCH_BYTES = 64, 128 * 1024
+#: So long for each attached session lies between the beginnings of two commits. A shorter rest than the second is none.
+SPACING_S, LEAST_REST_S = 0.000_04, 0.001
 
 
 def send(chat: ChatActor, first: Envelope) -> Shut | None:
-    """Commit the message, and those behind it in the mailbox; the actor resumes when all are answered."""
+    """Commit the message, and those behind it in the mailbox; the actor resumes when all are answered.
+
+    Too soon after the last commit, and with less than one commit's worth at hand, it stays in the mailbox for a moment.
+    """
+    now = chat.registry.clock.seconds()
+    if chat.rests_until - now >= LEAST_REST_S and len(chat.mailbox) < BATCH_ITEMS - 1:
+        chat.mailbox.appendleft(first)
+        chat.rest()
+        return UNTIL_RESUMED
+    chat.rests_until = now + SPACING_S * len(chat.feed)
     batch = [first]
     if chat.mailbox:
-        batch += chat.mailbox.take_while(fits_behind(first, chat.registry.clock.seconds()))
+        batch += chat.mailbox.take_while(fits_behind(first, now))
     drafts, known = [_draft(envelope) for envelope in batch], chat.feed.position
     operation = chat.committing = chat.node.next_operation()
 

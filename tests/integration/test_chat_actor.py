@@ -8,6 +8,7 @@ import msgspec
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
 
+from chatsrv.actors import group_commit
 from chatsrv.kernel import MailboxFull, Overdue
 from chatsrv.redis import Unavailable
 from chatsrv.wire.codes import CloseCode, Profile
@@ -172,6 +173,49 @@ class GroupCommit(ChatCase):
         texts = [[d.get("message", "own") for d in listener.of(12)] for listener in self.everyone]
         for seen in zip(*texts, strict=True):
             self.assertEqual((len(set(seen)), seen.count("own")), (2, 1), seen)
+
+
+class Spacing(ChatCase):
+    """Of a group of three on two nodes, two sessions are here; a commit is to be a second away for each of them."""
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        self.patch(group_commit, "SPACING_S", 1.0)
+        self.record(self.here)
+        await self.send("first")
+        await self.settle()
+
+    async def test_what_comes_soon_after_a_commit_goes_out_together(self) -> None:
+        answers = [self.send("a"), self.send("b", self.carol)]
+        self.here.clock.advance(1.9)
+        answers.append(self.send("c"))
+        self.assertEqual(self.batches(), [["first"]])
+        self.here.clock.advance(0.1)
+        await gatherResults(answers)
+        self.assertEqual(self.batches(), [["first"], ["a", "b", "c"]])
+        await self.settle()
+        self.check_all_got(1, 5)
+
+    async def test_what_comes_later_goes_out_at_once(self) -> None:
+        self.here.clock.advance(2)
+        await self.send("a")
+        self.assertEqual(self.batches(), [["first"], ["a"]])
+
+    async def test_as_much_as_fits_into_one_commit_does_not_wait(self) -> None:
+        self.keep_first_answer(self.here)
+        self.here.clock.advance(2)
+        answers = [self.send(str(n)) for n in range(66)]
+        await self.let_go()
+        await gatherResults(answers[:65])
+        self.assertEqual([len(batch) for batch in self.batches()], [1, 1, 64])
+        self.here.clock.advance(2)
+        await answers[65]
+
+    async def test_who_waits_is_answered_when_the_actor_is_let_go(self) -> None:
+        answers = [self.send("a"), self.send("b")]
+        self.here.chats.clear()
+        for answer in answers:
+            await self.assertFailure(answer, Overdue)
 
 
 class UnknownOutcomes(ChatCase):
