@@ -38,7 +38,7 @@ def _check_port(endpoint: str) -> None:
         except (OSError, OverflowError) as error:
             raise ConfigError(
                 f"cannot listen on {endpoint}: {getattr(error, 'strerror', None) or error}; "
-                "free the address, or choose another with --listen"
+                "free the address, or choose another with --listen or CHATSRV_LISTEN"
             ) from None
 
 

@@ -177,6 +177,7 @@ class ChatService(Service):
                 why = getattr(error, "socketError", error)
                 raise CannotStart(
                     f"cannot listen on {description}: {why}; free the address, or choose another with --listen"
+                    " or CHATSRV_LISTEN"
                 ) from None
 
     def _announce(self, address: RedisAddress, *, signs: bool) -> None:

@@ -141,7 +141,7 @@ class EmbeddedRedis:
             settled = self._reactor.seconds() - self._ready_at > RESTART_READY_S
             self._delay = RESTART_S[0] if settled else min(RESTART_READY_S, self._delay)
         self.log.error(
-            "the embedded Redis died ({exit}), next start in {delay:g} s: {words}",
+            "the embedded Redis died ({exit}), next start in {delay:g} s; the last it logged: {words}",
             exit=child.exit,
             delay=self._delay,
             words=self._last_words(child),
