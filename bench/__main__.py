@@ -46,7 +46,7 @@ async def _run(step: Step, number: int, entries: list[Entry]) -> None:
     """One step. Its points come in a fixed order, so the last one that came tells where it failed."""
     last = ""
     try:
-        async with aclosing(step.run()) as samples:  # type: ignore[type-var]
+        async with aclosing(step.run()) as samples:  # type: ignore[type-var]  # all are generators
             async for sample in samples:
                 last = f', after the point "{sample.point}"'
                 entries.append(Entry(number, step.series or sample.workload, sample))

@@ -58,24 +58,39 @@ _decode = msgspec.json.Decoder(Frame).decode
 _encode = msgspec.json.encode
 
 
-class Connection(WSListener):
+class Client(WSListener):
+    """A WebSocket that knows whether its own side closes it; until then a loss is a fault."""
+
+    def __init__(self) -> None:
+        self.transport: WSTransport | None = None
+        self._closing = False
+
+    def close(self) -> None:
+        self._closing = True
+        if self.transport is not None:
+            self.transport.disconnect()
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport
+
+
+class Connection(Client):
     """A full-profile connection of one user; ``opened`` fires with hello.
 
     ``on_event(connection, frame)`` sees every frame that answers no `request`, after its check.
     """
 
     def __init__(self, user_id: int, faults: Faults) -> None:
+        super().__init__()
         self.user_id = user_id
         self.faults = faults
         self.hello: dict[str, Any] = {}
         self.heads: dict[int, int] = {}
         self.events = 0  # received, hello and replies left out
         self.on_event: Callable[[Connection, Frame], None] | None = None
-        self.transport: WSTransport | None = None
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._ids = itertools.count(1)
-        self._closing = False
 
     @classmethod
     async def open(cls, url: str, user_id: int, faults: Faults) -> Connection:
@@ -113,15 +128,7 @@ class Connection(WSListener):
         self.send(op, t, d, request_id)
         return await asyncio.wait_for(waiter, TIMEOUT_S)
 
-    def close(self) -> None:
-        self._closing = True
-        if self.transport is not None:
-            self.transport.disconnect()
-
     # What picows calls
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        self.transport = transport
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if not self._closing:

@@ -11,9 +11,9 @@ import time
 from collections.abc import AsyncIterator, Sequence
 
 import msgspec
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSFrame, WSMsgType, WSTransport, ws_connect
 
-from bench.connection import READ_BUFFER, TIMEOUT_S, Faults
+from bench.connection import READ_BUFFER, TIMEOUT_S, Client, Faults
 from bench.fanout import at_rates, peer_group
 from bench.pairs import OPENING, TEXT, Table, rally
 from bench.peers import Peer, running
@@ -58,18 +58,17 @@ def _message(number: int, pair: int, side: int) -> bytes:
     )
 
 
-class PeerPlayer(WSListener):
+class PeerPlayer(Client):
     """One side, 0 or 1, of a pair: gets its messages, numbered from 1, each once and in order."""
 
     def __init__(self, pair: int, side: int, table: Table) -> None:
+        super().__init__()
         self.written_at = 0.0
         self.written = b""  # the last one, and its number
         self.number = 0
         self.other = self
-        self.transport: WSTransport | None = None
         self._pair, self._side, self._table = pair, side, table
         self._came = 0
-        self._closing = False
 
     def play(self) -> None:
         assert self.transport is not None
@@ -81,15 +80,7 @@ class PeerPlayer(WSListener):
         self.written_at = time.perf_counter()
         self.transport.send(WSMsgType.TEXT, self.written)
 
-    def close(self) -> None:
-        self._closing = True
-        if self.transport is not None:
-            self.transport.disconnect()
-
     # What picows calls
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        self.transport = transport
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if not self._closing:

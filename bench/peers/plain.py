@@ -12,7 +12,7 @@ from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerPr
 from twisted.internet import reactor  # on Linux the one of epoll
 
 
-class Member(WebSocketServerProtocol):  # type: ignore[misc]
+class Member(WebSocketServerProtocol):  # type: ignore[misc]  # autobahn is untyped
     """A connection; those of one path form a circle."""
 
     circle: set[Member]
@@ -31,7 +31,7 @@ class Member(WebSocketServerProtocol):  # type: ignore[misc]
             self.circle.discard(self)
 
 
-class Circles(WebSocketServerFactory):  # type: ignore[misc]
+class Circles(WebSocketServerFactory):  # type: ignore[misc]  # autobahn is untyped
     """All circles, by path."""
 
     protocol = Member
