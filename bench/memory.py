@@ -1,4 +1,4 @@
-"""How much memory in Redis a stored message takes: 50,000 of 100 bytes in one chat, log and indexes included.
+"""How much memory in Redis a stored message takes: 50,000 of 100 bytes in one chat, with all that comes with them.
 
 Run by ``make bench-memory``. Fills one chat with messages without and one with a nonce each, through the store's own
 scripts in an embedded Redis with an empty data directory and the default settings, and prints bytes per message.
@@ -24,7 +24,7 @@ from chatsrv.store.keys import Keys
 MESSAGES, BATCH = 50_000, 50
 TEXT = "x" * 100
 MEMBERS = 10
-PARTS = ("meta", "members", "messages", "log", "handoff", "marks", "deleted", "nonces:0", "nonces:1")
+PARTS = ("meta", "members", "messages", "marks", "nonces:0", "nonces:1")
 PLAIN, WITH_NONCES = 1, 2
 PREFIX = "chatsrv:"
 
@@ -53,12 +53,7 @@ async def used(link: RedisLink) -> int:
 async def print_parts(link: RedisLink, chat_id: int) -> None:
     for part, key in zip(PARTS, Keys(PREFIX).chat(chat_id, *PARTS), strict=True):
         size = await link.call("MEMORY", "USAGE", key, "SAMPLES", 0)
-        if part == "log":
-            events = await link.call("XLEN", key)
-            print(
-                f"    {part}: {size / MESSAGES:.0f} ({size / events:.0f} for each of {events:,} events kept)"
-            )
-        elif size and size >= MESSAGES:
+        if size and size >= MESSAGES:
             print(f"    {part}: {size / MESSAGES:.0f}")
 
 
@@ -68,7 +63,7 @@ async def measure(link: RedisLink) -> None:
     at_first = await used(link)
     await fill(store, PLAIN, nonces=False)
     plain = (await used(link) - at_first) / MESSAGES
-    print(f"bytes per message of {len(TEXT)} bytes, log and indexes included: {plain:.0f}")
+    print(f"bytes per message of {len(TEXT)} bytes, all included: {plain:.0f}")
     await print_parts(link, PLAIN)
     between = await used(link)
     await fill(store, WITH_NONCES, nonces=True)

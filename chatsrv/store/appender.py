@@ -15,8 +15,8 @@ from chatsrv.redis import PreparedScript, RedisLink, Script
 from chatsrv.store.keys import Keys
 from chatsrv.store.repository import failure_of
 
-_PARTS = ("meta", "members", "messages", "log", "marks", "deleted", "nonces:0", "nonces:1")
-_OF_PLAIN = 5  # that many of them are enough without nonces and with all messages kept
+_PARTS = ("meta", "members", "messages", "marks", "deleted", "nonces:0", "nonces:1")
+_OF_PLAIN = 4  # that many of them are enough without nonces and with all messages kept
 
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -34,7 +34,7 @@ class Draft(NamedTuple):
 class Retention(NamedTuple):
     """What is kept of each chat: events and ``messages`` (0: all) by count, messages by age (0: of any age).
 
-    ``log_events`` is a lower bound. A nonce is known for ``nonce_window_ms`` at least, twice that at most.
+    A nonce is known for ``nonce_window_ms`` at least, twice that at most.
     """
 
     log_events: int = 10_000
@@ -50,11 +50,12 @@ class Appender:
         self, link: RedisLink, script: Script, keys: Keys, chat_id: int, channel: str, retention: Retention
     ) -> None:
         self._link = link
-        parts, events = keys.chat(chat_id, *_PARTS), (channel, retention.log_events)
+        parts = keys.chat(chat_id, *_PARTS)
         few = parts[:_OF_PLAIN]
-        self._one = PreparedScript(script, few, events, 5, failure_of)
-        self._several = PreparedScript(script, few, events, 3, failure_of)
-        self._extended = PreparedScript(script, parts, (channel, *retention), 3, failure_of)
+        kept = (retention.messages, retention.message_age_ms, retention.nonce_window_ms)
+        self._one = PreparedScript(script, few, (channel,), 5, failure_of)
+        self._several = PreparedScript(script, few, (channel,), 3, failure_of)
+        self._extended = PreparedScript(script, parts, (channel, *kept), 3, failure_of)
         self._trims = retention.messages > 0 or retention.message_age_ms > 0
 
     def append(

@@ -42,9 +42,8 @@ class ChatStore(ChatReads):
     def __init__(
         self, link: RedisLink, keys: Keys, scripts: dict[str, Script], *, retention: Retention
     ) -> None:
-        super().__init__(link, keys, scripts)
+        super().__init__(link, keys, scripts, log_events=retention.log_events)
         self._retention = retention
-        self._log_events = retention.log_events
 
     async def next_id(self) -> int:
         """A chat id never given before."""

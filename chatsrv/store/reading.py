@@ -11,7 +11,9 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from chatsrv.redis import RedisLink, Script
 from chatsrv.store.events import ChatEvent, chat_event, chat_events
+from chatsrv.store.keys import Keys
 from chatsrv.store.repository import Repository
 
 
@@ -107,6 +109,12 @@ _ABOVE_ALL = 2**53
 
 
 class ChatReads(Repository):
+    """``log_events``: how many of a chat's last events can be read."""
+
+    def __init__(self, link: RedisLink, keys: Keys, scripts: dict[str, Script], *, log_events: int) -> None:
+        super().__init__(link, keys, scripts)
+        self._log_events = log_events
+
     async def head(self, chat_id: int, user_id: int = 0) -> Head:
         """Where the chat stands, and since when ``user_id`` is a member, at one moment."""
         keys = self._keys.chat(chat_id, "meta", "members")
@@ -129,11 +137,12 @@ class ChatReads(Repository):
     ) -> Page:
         """At most ``limit`` events after ``after``, oldest first: texts as now, all else as it was then.
 
-        ``present``: name, owner and members as now, too. Events are missing, up to one of a message that is
-        no longer kept, or that the log has dropped: the first one given is then not ``after + 1``.
+        ``present``: name, owner and members as now, too. Events are missing that are no longer kept, and so are
+        those up to one of a message that is not: the first one given is then not ``after + 1``.
         """
         keys = self._keys.chat(chat_id, "meta", "members", "messages", "log")
-        seq, gone, packed, since = await self._run("chat_events", keys, after, limit, int(present), *users)
+        args = (after, limit, int(present), self._log_events, *users)
+        seq, gone, packed, since = await self._run("chat_events", keys, *args)
         return Page(Head(seq, 0, bool(gone)), chat_events(packed), dict(zip(users, since, strict=True)))
 
     async def history(

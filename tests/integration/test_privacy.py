@@ -567,5 +567,4 @@ class TrimmedHistories(Histories):
     log_events = 50
 
     async def check_pages(self, size: int, first: int = 0) -> None:
-        rows = self.outside.xrange(self.key(f"{{c:{self.CHAT}}}:log"), count=1)
-        await super().check_pages(size, max(first, int(rows[0][0].split(b"-")[0]) - 1))
+        await super().check_pages(size, max(first, len(self.history) - self.log_events))

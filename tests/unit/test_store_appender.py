@@ -9,7 +9,6 @@ from twisted.internet.defer import Deferred
 
 from chatsrv.bus import Bus, Channels
 from chatsrv.redis import Unavailable
-from chatsrv.store import Retention, Store
 from chatsrv.store.chats import Appender, Draft
 from tests.unit.test_redis_link import next_call
 from tests.unit.test_store_chats import ChatCase
@@ -78,14 +77,6 @@ class Forms(AppenderCase):
         self.outside.hset(self.key("{c:7}:meta"), "clock", future)
         for drafts in FORMS.values():
             self.assertEqual((await self.answer(drafts))[0], future)
-
-    async def test_the_log_is_bounded_in_any_form(self) -> None:
-        self.store = Store(self.link, self.prefix, retention=Retention(log_events=50))
-        appender = self.store.chats.appender(7, CHANNEL)
-        for n in range(300):
-            await self.answer([PLAIN] * (1 + n % 2), appender=appender)
-            length = self.outside.xlen(self.key("{c:7}:log"))
-            self.assertTrue(min(n, 50) <= length <= 250, length)
 
     async def test_an_error_of_redis_that_is_no_fault_of_ours_means_unavailable(self) -> None:
         await self.link.call("CONFIG", "SET", "maxmemory", 1)

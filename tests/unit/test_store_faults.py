@@ -116,7 +116,7 @@ class WrongTypes(FaultCase):
         self.store = Store(self.link, self.prefix)
         for name, operation in FORMS:
             keys = await self._keys_of(operation)
-            self.assertEqual(len(keys), 5)
+            self.assertEqual(len(keys), 4)
             for key in keys:
                 await self._with_another_type(name, key, operation)
 

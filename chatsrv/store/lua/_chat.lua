@@ -1,9 +1,10 @@
--- Shared by the scripts of a chat. meta: type, name, owner, created, seq (head of the event log), last (head
+-- Shared by the scripts of a chat. meta: type, name, owner, created, seq (head of the events), last (head
 -- of the messages), first (the lowest message kept; absent: 1), clock, active (its last event that was no edit or
 -- deletion), blocked, block_version (private chats), gone. members: user -> seq at which it joined. log: stream, id =
--- seq. messages: id -> {author, sent_at, text (false: deleted), edited or deleted at, by the event (0: as sent), by,
--- reply_to}. deleted: the ids of deleted messages. marks: user -> message up to which it has read, and, where it
--- said so, a colon and when.
+-- seq, of the events that are no new message, {what, the last message before it, ...}; all between are new messages, whose
+-- numbers follow from that. messages: id -> {author, sent_at, text (false: deleted), edited or deleted at, by the event
+-- (0: as sent), by, reply_to}. deleted: the ids of deleted messages. marks: user -> message up to which it has read, and,
+-- where it said so, a colon and when.
 local CREATED, CHANGED, MESSAGE, EDITED, DELETED, READ, TYPING = 1, 2, 3, 6, 7, 8, 9
 
 -- The chat if it lives and `user` is a member, else nil.
@@ -41,10 +42,10 @@ end
 local function mark_of(value) return tonumber(value and string.match(value, '^%d+') or 0) end
 
 -- A message changes (edit, delete: KEYS and ARGV 1 to 3 are theirs): its record, the head and the log, in one.
-local function change_message(message, seq, at, record, entry, event)
+local function change_message(chat, message, seq, at, record, event)
   redis.call('HSET', KEYS[1], 'seq', int(seq), 'clock', int(at))
   redis.call('HSET', KEYS[3], int(message), record)
-  append(KEYS[4], ARGV[3], seq, entry)
+  append(KEYS[4], ARGV[3], seq, {event[1], chat.last, message, event[4]})
   redis.call('PUBLISH', ARGV[1], cmsgpack.pack({ARGV[2], {event}}))
   return {cmsgpack.pack(event), 1}
 end

@@ -19,7 +19,7 @@ for i = 8, #ARGV do
   redis.call('ZADD', KEYS[2], 1, ARGV[i])
   redis.call('HSET', KEYS[4], 'u:' .. ARGV[i], '1:1')
 end
-append(KEYS[3], ARGV[3], 1, {CREATED, at, tonumber(ARGV[7]), ARGV[5], tonumber(ARGV[6])})
+append(KEYS[3], ARGV[3], 1, {CREATED, 0, at, tonumber(ARGV[7]), ARGV[5], tonumber(ARGV[6])})
 local event = {CREATED, 1, at, tonumber(ARGV[7]), tonumber(ARGV[4]), 0, '', 0, ARGV[5], tonumber(ARGV[6]),
   members_of(KEYS[2]), {}, {}}
 redis.call('PUBLISH', ARGV[1], cmsgpack.pack({ARGV[2], {event}}))

@@ -15,7 +15,7 @@ if not text then
   return {cmsgpack.pack({DELETED, chat.seq, edited_at, deleter, chat.type, message, '', author}), 0}
 end
 local at, seq = tick(chat), chat.seq + 1
-local answer = change_message(message, seq, at, record_of(author, sent_at, false, at, seq, caller, reply_to or 0),
-  {DELETED, message, caller}, {DELETED, seq, at, caller, chat.type, message, '', author})
+local answer = change_message(chat, message, seq, at, record_of(author, sent_at, false, at, seq, caller, reply_to or 0),
+  {DELETED, seq, at, caller, chat.type, message, '', author})
 redis.call('ZADD', KEYS[5], ARGV[5], ARGV[5])
 return answer

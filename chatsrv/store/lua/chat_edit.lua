@@ -16,5 +16,5 @@ if text == ARGV[6] then
   return {cmsgpack.pack({EDITED, chat.seq, edited_at, author, chat.type, message, text, author}), 0}
 end
 local at, seq = tick(chat), chat.seq + 1
-return change_message(message, seq, at, record_of(author, sent_at, ARGV[6], at, seq, 0, reply_to or 0),
-  {EDITED, message}, {EDITED, seq, at, author, chat.type, message, ARGV[6], author})
+return change_message(chat, message, seq, at, record_of(author, sent_at, ARGV[6], at, seq, 0, reply_to or 0),
+  {EDITED, seq, at, author, chat.type, message, ARGV[6], author})

@@ -1,55 +1,37 @@
 #!lua
 -- Append a batch of messages (group commit). Each is judged in order; one that is refused changes nothing.
--- KEYS 1 meta  2 members  3 messages  4 log  5 marks, and where a message has a nonce or not all are kept for ever
---      6 deleted  7, 8 nonces
--- ARGV 1 channel  2 log limit, with 8 keys 3 messages kept (0: all)  4 for so many ms (0: for ever)  5 nonce window in
---      ms; then operation, a channel that nobody but the caller's subscriber hears ('': none), and packed {sender, chat
---      type, text, nonce ('': none), reply_to (0: none)} per message; or, of one plain message, sender, chat type, text
+-- KEYS 1 meta  2 members  3 messages  4 marks, and where a message has a nonce or not all are kept for ever
+--      5 deleted  6, 7 nonces
+-- ARGV 1 channel, with 7 keys 2 messages kept (0: all)  3 for so many ms (0: for ever)  4 nonce window in ms; then
+--      operation, a channel that nobody but the caller's subscriber hears ('': none), and packed {sender, chat type,
+--      text, nonce ('': none), reply_to (0: none)} per message; or, of one plain message, sender, chat type, text
 -- Answers {time, result...}: per message {seq, message_id}; these and sent_at of the one that came before with its
 -- nonce; or the code of its refusal.
 local call, pack = redis.call, cmsgpack.pack
 local kind, seq, last, clock, blocked = unpack(call('HMGET', KEYS[1], 'type', 'seq', 'last', 'clock', 'blocked'))
 local time = now()
 local at = math.max(time, tonumber(clock or 0))
-local plain, extended = #ARGV == 7, #KEYS > 5
-local operation, own, batch = unpack(ARGV, plain and 3 or #ARGV - 2)
+local plain, extended = #ARGV == 6, #KEYS > 4
+local operation, own, batch = unpack(ARGV, plain and 2 or #ARGV - 2)
 
 -- The caller, if he lives and is alone on the channel, needs no event: he has the answer. NUMSUB may be forbidden.
 local listeners = own ~= '' and redis.pcall('PUBSUB', 'NUMSUB', ARGV[1], own)
 local publishes = not listeners or listeners.err or listeners[2] > 1 or listeners[4] < 1
 
--- Before the first write: keys that are not read before show here that they are of their type; that of the marks, as the
--- first one written, then. Answers the room in the log: how many events it takes until it has to be trimmed.
-local function check_types()
-  call('HLEN', KEYS[3])
-  return tonumber(ARGV[2]) - call('XLEN', KEYS[4])
-end
-
--- The event of a message in the log; trimmed where there is no room.
-local function log_message(room, event, message)
-  local entry = pack({MESSAGE, message})
-  if room > 0 then
-    call('XADD', KEYS[4], event, 'e', entry)
-  else
-    call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[2], event, 'e', entry)
-  end
-end
-
 -- One plain message, which most are: the same as below, in a straight line.
 if plain then
-  local sender, text = ARGV[5], ARGV[7]
+  local sender, text = ARGV[4], ARGV[6]
   if not call('ZSCORE', KEYS[2], sender) then return {at, 'not_found'} end
-  if ARGV[6] ~= kind then return {at, 'wrong_chat_type'} end
+  if ARGV[5] ~= kind then return {at, 'wrong_chat_type'} end
   if blocked == '1' then return {at, 'forbidden'} end
   seq, last = seq + 1, last + 1
-  local id, event, at_text, author, room = int(last), int(seq), int(at), tonumber(sender), check_types()
-  call('HSET', KEYS[5], sender, id)
-  call('HSET', KEYS[1], 'seq', event, 'last', id, 'clock', at_text, 'active', at_text)
+  local id, at_text, author = int(last), int(at), tonumber(sender)
+  call('HLEN', KEYS[3]) -- before the first write, which says so itself: is it a hash?
+  call('HSET', KEYS[4], sender, id)
+  call('HSET', KEYS[1], 'seq', int(seq), 'last', id, 'clock', at_text, 'active', at_text)
   call('HSET', KEYS[3], id, record_of(author, at, text, 0, 0, 0, 0))
-  log_message(room, event, last)
   if publishes then
-    event = {MESSAGE, seq, at, author, tonumber(kind), last, text, author}
-    call('PUBLISH', ARGV[1], pack({operation, {event}}))
+    call('PUBLISH', ARGV[1], pack({operation, {{MESSAGE, seq, at, author, tonumber(kind), last, text, author}}}))
   end
   return {at, {seq, last}}
 end
@@ -72,7 +54,7 @@ if extended then
       asked[#asked + 1] = names[i]
     end
   end
-  for key = 7, #asked > 0 and 8 or 0 do
+  for key = 6, #asked > 0 and 7 or 0 do
     for n, packed in ipairs(call('HMGET', KEYS[key], unpack(asked))) do
       if packed then known[asked[n]] = cmsgpack.unpack(packed) end
     end
@@ -119,25 +101,25 @@ for i, draft in ipairs(drafts) do
 end
 if new == 0 then return results end
 
-local room, at_text, read = check_types(), int(at), {}
-local trims = extended and (ARGV[3] ~= '0' or ARGV[4] ~= '0')
-if trims then call('ZCARD', KEYS[6]) end
+local at_text, read = int(at), {}
+local trims = extended and (ARGV[2] ~= '0' or ARGV[3] ~= '0')
+call('HLEN', KEYS[3])
+if trims then call('ZCARD', KEYS[5]) end
 for author, mark in pairs(marks) do read[#read + 1], read[#read + 2] = author, mark end
-call('HSET', KEYS[5], unpack(read))
+call('HSET', KEYS[4], unpack(read))
 call('HSET', KEYS[1], 'seq', int(seq), 'last', id, 'clock', at_text, 'active', at_text)
 call('HSET', KEYS[3], unpack(records))
-for i = 1 - new, 0 do log_message(room - new - i + 1, int(seq + i), last + i) end
 if extended and #remembered > 0 then
-  local window = tonumber(ARGV[5])
+  local window = tonumber(ARGV[4])
   local turn = math.floor(time / window)
-  local key = KEYS[7 + turn % 2]
+  local key = KEYS[6 + turn % 2]
   call('HSET', key, unpack(remembered))
   call('PEXPIREAT', key, int((turn + 2) * window - 1)) -- a key still lives in the ms it expires at
 end
 
 -- Messages beyond what is kept go, a bounded number at a time, so that a lowered setting never holds Redis up.
 if trims then
-  local keep, age = tonumber(ARGV[3]), tonumber(ARGV[4])
+  local keep, age = tonumber(ARGV[2]), tonumber(ARGV[3])
   first = first or tonumber(call('HGET', KEYS[1], 'first') or 1)
   local kept, most = first, first + 100 + 2 * new
   local function is_old(id)
@@ -150,7 +132,7 @@ if trims then
     local ids = {}
     for id = first, kept - 1 do ids[#ids + 1] = int(id) end
     call('HDEL', KEYS[3], unpack(ids))
-    call('ZREMRANGEBYSCORE', KEYS[6], '-inf', '(' .. int(kept))
+    call('ZREMRANGEBYSCORE', KEYS[5], '-inf', '(' .. int(kept))
     call('HSET', KEYS[1], 'first', int(kept))
   end
 end

@@ -62,7 +62,7 @@ else
     chat.owner = tonumber(first[1])
     redis.call('HSET', KEYS[1], 'owner', first[1])
   end
-  append(KEYS[4], ARGV[3], seq, {CHANGED, at, caller, name, chat.owner, added, removed})
+  append(KEYS[4], ARGV[3], seq, {CHANGED, chat.last, at, caller, name, chat.owner, added, removed})
 end
 local event = event_of(seq, at, members_of(KEYS[2]))
 redis.call('PUBLISH', ARGV[1], cmsgpack.pack({ARGV[2], {event}}))
