@@ -46,6 +46,7 @@ def shell_options(settings: Settings) -> ShellOptions:
     return ShellOptions(
         frame_bytes=settings.frame_bytes,
         outbox_bytes=settings.outbox_bytes,
+        compression=settings.compression,
         frames_per_s=10 * settings.requests_per_s,
         head_timeout_s=settings.head_timeout_s,
         ping_interval_s=settings.ping_interval_s,

@@ -73,6 +73,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     # --- what a client may send and own ---
     frame_bytes: Annotated[int, _int(1024, 2**24, "bytes",
         "largest frame from a client")] = 65536
+    compression: Annotated[bool, _is(
+        "whether clients may agree to compressed messages (permessage-deflate)")] = False
     message_chars: Annotated[int, _int(1, 2**20, "code points",
         "longest text of a message")] = 4000
     name_chars: Annotated[int, _int(1, 1024, "code points",

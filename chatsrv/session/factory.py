@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IProtocolFactory
 
 from chatsrv.auth.tokens import TokenVerifier
 from chatsrv.session.admission import Admission
+from chatsrv.session.compression import Deflater
 from chatsrv.session.flusher import Flusher
 from chatsrv.session.heartbeat import Heartbeat
 from chatsrv.session.options import ShellOptions
@@ -59,6 +60,7 @@ class ShellFactory(WebSocketServerFactory):  # type: ignore[misc]  # autobahn is
         self.options = options
         self.other_paths = other_paths
         self.flusher = Flusher(reactor)
+        self.deflater = Deflater()
         self.heartbeat = Heartbeat(reactor, options)
         self.protocol = _configured(self)
 

@@ -191,6 +191,8 @@ class Frames(WebSocketServerProtocol):  # type: ignore[misc]  # autobahn is unty
 
     def onMessageFrameBegin(self, length: int) -> None:
         super().onMessageFrameBegin(length)
+        if self._isMessageCompressed:
+            self.message_data_total_length -= length  # the inflater counts
         self._fragments += 1
         frame = self.current_frame
         empty_continuation = length == 0 and frame.opcode == 0 and not frame.fin

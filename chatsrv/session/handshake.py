@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from chatsrv.auth.tokens import Identity, InvalidToken
+from chatsrv.session.compression import answer_to
 from chatsrv.session.head import Head, HeadRefused, Refusal
 from chatsrv.wire.codes import Profile
 
@@ -46,6 +47,7 @@ class Accepted:
     key: str
     subprotocol: str | None
     identity: Identity
+    extension: str | None = None
 
     @property
     def profile(self) -> Profile:
@@ -74,7 +76,8 @@ def decide(
         raise HeadRefused(refusal)
     offered = head.items("sec-websocket-protocol")
     identity = _verified(_token(head, offered, options.url_token), options.token_bytes, verify)
-    return Accepted(key, _first_known(offered), identity)
+    extension = answer_to(head.items("sec-websocket-extensions")) if options.compression else None
+    return Accepted(key, _first_known(offered), identity, extension)
 
 
 def _check_request(head: Head, options: ShellOptions) -> None:

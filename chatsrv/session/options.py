@@ -11,6 +11,7 @@ class ShellOptions:
 
     frame_bytes: int = 65536
     outbox_bytes: int = 262144
+    compression: bool = False
     fragments: int = 64
     message_timeout_s: float = 10
     frames_per_s: int = 200

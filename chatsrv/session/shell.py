@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 
 from chatsrv.auth.tokens import Identity
 from chatsrv.log import Logger
+from chatsrv.session.compression import Inflater
 from chatsrv.session.fastpath import CLOSED, OPEN, Frames
 from chatsrv.session.handshake import PATH, Accepted, decide
 from chatsrv.session.head import HeadReader, HeadRefused, Refusal
@@ -181,7 +182,10 @@ class Shell(Frames):
         )
         self.send = self._outbox.write  # type: ignore[method-assign]
         self.factory.connection_upgraded(self)
-        self._outbox.write(switching_protocols(accepted.key, accepted.subprotocol))
+        if accepted.extension is not None:
+            self._perMessageCompress = Inflater(self.options.frame_bytes)
+            self.send = self.factory.deflater.through(self.send)  # type: ignore[assignment, method-assign]
+        self._outbox.write(switching_protocols(accepted.key, accepted.subprotocol, accepted.extension))
         self.state = OPEN
         self._open()
         if behind:

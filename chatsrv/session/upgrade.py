@@ -20,13 +20,14 @@ _CONSTANTS = (bool, int, float, str, bytes, type(None))
 _OF_THE_HANDSHAKE = ("http_", "websocket_origin", "_wskey")
 
 
-def switching_protocols(key: str, subprotocol: str | None) -> bytes:
+def switching_protocols(key: str, subprotocol: str | None, extension: str | None = None) -> bytes:
     """The answer to an accepted request, by its ``Sec-WebSocket-Key``."""
     accept = b64encode(sha1(key.encode("ascii") + _MAGIC, usedforsecurity=False).digest())
     protocol = b"Sec-WebSocket-Protocol: %b\r\n" % subprotocol.encode("ascii") if subprotocol else b""
+    agreed = b"Sec-WebSocket-Extensions: %b\r\n" % extension.encode("ascii") if extension else b""
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
-        b"%bSec-WebSocket-Accept: %b\r\n\r\n" % (protocol, accept)
+        b"%bSec-WebSocket-Accept: %b\r\n%b\r\n" % (protocol, accept, agreed)
     )
 
 

@@ -77,6 +77,33 @@ class ForeignClient(ChatCase):
         await self.in_thread(refused)
 
 
+class ForeignClientThatCompresses(ChatCase):
+    """The library offers permessage-deflate, and compresses whatever it sends once that is agreed on."""
+
+    settings = {"compression": True}
+
+    async def test_all_core_rows(self):
+        await deferToThread(all_core_rows, self.node.url, "chatsrv.core", True)
+
+    async def test_long_texts_and_pages_come_back_whole(self):
+        await deferToThread(long_texts, self.node.url)
+
+
+def long_texts(url):
+    alice, bob = (Foreign(url, user_id, "chatsrv.v1") for user_id in (1, 2))
+    assert [extension.name for extension in alice.socket.protocol.extensions] == ["permessage-deflate"]
+    chat_id = alice.call(13, 1, {"user_ids": [2], "type": 2})["chat_id"]
+    bob.expect(14, 1, chat_id=chat_id)
+    texts = [letter * 4000 for letter in ("a", "é", "€", "😀")]
+    for text in texts:
+        assert "message_id" in alice.call(11, 2, {"chat_id": chat_id, "message": text})
+        bob.expect(12, 2, chat_id=chat_id, message=text)
+    page = bob.call(11, 10, {"chat_id": chat_id})
+    assert [message["message"] for message in page["messages"]] == texts
+    for user in (alice, bob):
+        user.stack.close()
+
+
 def all_core_rows(url, protocol, in_header):
     alice, bob = (Foreign(url, user_id, protocol, in_header) for user_id in (1, 2))
     assert alice.protocol == bob.protocol == protocol
