@@ -1,15 +1,21 @@
 """The shell against plain Autobahn: arbitrary frames in arbitrary chunks give the same messages and close codes.
 
-Only what is ours on purpose differs: binary messages (1003) and the fragment rules (1008). The streams below hold
-none of those, and stay below the budgets; each of them has its own tests in ``test_shell``.
+Only what is ours on purpose differs: binary messages (1003), the fragment rules (1008), and what inflates to about the
+limit (Autobahn's count depends on the chunks) or ends in the middle of a deflate stream. The streams below hold none of
+those, and stay below the budgets; each of them has its own tests in ``test_shell`` and ``test_compression``.
+
+Environment: ``CHATSRV_EXAMPLES`` says how many streams each test tries.
 """
 
 from __future__ import annotations
 
+import os
+import zlib
 from itertools import chain, pairwise
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.compress import PerMessageDeflateOfferAccept
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
@@ -35,8 +41,14 @@ from tests.unit.test_shell_kit import (
 )
 
 LIMIT = 300
+RSV1 = 4
+OFFER = {"Sec_WebSocket_Extensions": "permessage-deflate; client_max_window_bits"}
+EXAMPLES = int(os.environ.get("CHATSRV_EXAMPLES", "200"))
 SETTINGS = settings(
-    max_examples=200, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.differing_executors]
+    max_examples=EXAMPLES,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.differing_executors],
 )
 
 texts = st.one_of(
@@ -53,18 +65,27 @@ masks = st.binary(min_size=4, max_size=4)
 pings = st.lists(st.just(client_frame(PING, b"between")), max_size=2)
 
 
+def deflated(payload: bytes, level: int = 6, bits: int = 15) -> bytes:
+    deflating = zlib.compressobj(level, wbits=-bits)
+    return (deflating.compress(payload) + deflating.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def bodies(texts: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    return st.builds(deflated, texts, st.integers(0, 9), st.integers(9, 15))
+
+
 @st.composite
-def messages(draw: st.DrawFn, texts: st.SearchStrategy[bytes] = texts) -> list[bytes]:
+def messages(draw: st.DrawFn, texts: st.SearchStrategy[bytes] = texts, rsv: int = 0) -> list[bytes]:
     """One text message: mostly one frame, else fragments (none of them an empty continuation) with pings between."""
     payload, mask = draw(texts), draw(masks)
     cuts = draw(st.lists(st.integers(1, max(1, len(payload) - 1)), max_size=3, unique=True))
     if len(payload) < 2 or not cuts or draw(st.booleans()):
-        return [client_frame(TEXT, payload, mask=mask)]
+        return [client_frame(TEXT, payload, mask=mask, rsv=rsv)]
     edges = [0, *sorted(cuts), len(payload)]
     parts = [payload[start:stop] for start, stop in pairwise(edges)]
     middle = [client_frame(CONTINUATION, part, fin=False, mask=mask) for part in parts[1:-1]]
     last = client_frame(CONTINUATION, parts[-1], mask=mask)
-    return [client_frame(TEXT, parts[0], fin=False, mask=mask), *middle, *draw(pings), last]
+    return [client_frame(TEXT, parts[0], fin=False, mask=mask, rsv=rsv), *middle, *draw(pings), last]
 
 
 controls = st.tuples(
@@ -101,17 +122,41 @@ broken = st.one_of(
     st.just([client_frame(TEXT, b"x", fin=False), client_frame(TEXT, b"y")]),
 )
 well_formed = st.integers(0, 3).flatmap(lambda kind: messages() if kind else controls)
-ends = st.sampled_from([closes, broken, broken, broken, st.just([])]).flatmap(lambda strategy: strategy)
-streams = st.builds(
-    lambda *messages: [frame for message in chain(*messages) for frame in message],
-    st.lists(well_formed, max_size=8),
-    st.tuples(ends),
-    st.lists(well_formed, max_size=3),
+
+
+def streams(
+    well_formed: st.SearchStrategy[list[bytes]], broken: st.SearchStrategy[list[bytes]]
+) -> st.SearchStrategy[list[bytes]]:
+    """Frames: good ones, mostly then an end or something broken, and more behind it."""
+    ends = st.sampled_from([closes, broken, broken, broken, st.just([])]).flatmap(lambda strategy: strategy)
+    return st.builds(
+        lambda *messages: [frame for message in chain(*messages) for frame in message],
+        st.lists(well_formed, max_size=8),
+        st.tuples(ends),
+        st.lists(well_formed, max_size=3),
+    )
+
+
+plain_streams = streams(well_formed, broken)
+compressed = messages(bodies(texts.filter(lambda text: len(text) < LIMIT - 20)), RSV1)
+bad_compressed = st.one_of(
+    messages(bodies(bad_texts.filter(lambda text: len(text) < LIMIT - 20)), RSV1),
+    messages(st.sampled_from([deflated(b"x" * 5000), b"\xff" * 9, b"\x07" * 40]), RSV1),
+    st.sampled_from(
+        [
+            [client_frame(PING, b"x", rsv=RSV1)],
+            [client_frame(TEXT, b"x", rsv=RSV1 | 1)],
+            [client_frame(TEXT, b"x", fin=False), client_frame(CONTINUATION, b"x", rsv=RSV1)],
+        ]
+    ),
+)
+compressed_streams = streams(
+    st.one_of(compressed, compressed, well_formed), st.one_of(bad_compressed, broken)
 )
 
 
 @st.composite
-def chunked(draw: st.DrawFn) -> list[bytes]:
+def chunked(draw: st.DrawFn, streams: st.SearchStrategy[list[bytes]] = plain_streams) -> list[bytes]:
     """A stream in chunks: by frames, some frames at a time, or cut anywhere."""
     frames = draw(streams)
     if draw(st.booleans()):
@@ -134,7 +179,7 @@ def cut(whole: Any, sizes: list[int]) -> list[Any]:
 Outcome = tuple[list[bytes], list[bytes], list[int]]
 
 
-def through_the_shell(parts: list[bytes]) -> Outcome:
+def through_the_shell(parts: list[bytes], limit: int = LIMIT, compression: bool = False) -> Outcome:
     clock = Clock()
     sessions: list[Recorder] = []
 
@@ -147,12 +192,12 @@ def through_the_shell(parts: list[bytes]) -> Outcome:
         verifier=Verifier(),
         admission=Admission(seconds=clock.seconds, max_connections=10),
         open_session=open_session,
-        options=ShellOptions(frame_bytes=LIMIT),
+        options=ShellOptions(frame_bytes=limit, compression=compression),
     )
     wire = Wire(clock)
     shell = wire.protocol = factory.buildProtocol(None)
     shell.makeConnection(wire)
-    shell.dataReceived(request())
+    shell.dataReceived(request(**OFFER))
     clock.advance(0)
     wire.clear()
     for part in parts:
@@ -169,22 +214,35 @@ class Plain(WebSocketServerProtocol):
         self.factory.messages.append(payload)
 
 
-def through_autobahn(parts: list[bytes]) -> Outcome:
+def accept(offers: list[Any]) -> PerMessageDeflateOfferAccept:
+    """The answer that ours gives."""
+    return PerMessageDeflateOfferAccept(
+        offers[0],
+        request_no_context_takeover=True,
+        request_max_window_bits=12,
+        no_context_takeover=True,
+        window_bits=12,
+    )
+
+
+def through_autobahn(parts: list[bytes], limit: int = LIMIT, compression: bool = False) -> Outcome:
     factory = WebSocketServerFactory(reactor=Clock())
     factory.protocol = Plain
     factory.messages = []
     factory.setProtocolOptions(
         failByDrop=False,
         echoCloseCodeReason=True,
-        maxFramePayloadSize=LIMIT,
-        maxMessagePayloadSize=LIMIT,
+        maxFramePayloadSize=limit,
+        maxMessagePayloadSize=limit,
+        perMessageCompressionAccept=accept if compression else None,
         openHandshakeTimeout=0,
         closeHandshakeTimeout=0,
     )
     wire = StringTransport()
     protocol = factory.buildProtocol(None)
     protocol.makeConnection(wire)
-    protocol.dataReceived(request())
+    protocol.dataReceived(request(**OFFER))
+    assert (protocol._perMessageCompress is not None) == compression
     wire.clear()
     wire.unregisterProducer = lambda: None
     for part in parts:
@@ -213,6 +271,28 @@ class Differential(TestCase):
     @given(chunked())
     def test_frames_in_any_chunking_have_the_outcome_autobahn_gives_them(self, parts: list[bytes]) -> None:
         self.assertEqual(through_the_shell(parts), through_autobahn(parts))
+
+    @SETTINGS
+    @given(chunked(compressed_streams))
+    def test_compressed_messages_among_others_have_the_outcome_autobahn_gives_them(
+        self, parts: list[bytes]
+    ) -> None:
+        ours, plain = (through(parts, compression=True) for through in (through_the_shell, through_autobahn))
+        self.assertEqual(ours, plain)
+
+    def test_where_the_length_gets_8_bytes_and_at_the_largest_message_the_outcome_is_autobahns(self) -> None:
+        for length in (*range(65534, 65539), 2**31, 2**63 - 1, 2**63, 2**64 - 1):
+            payload = bytes(65 + index % 26 for index in range(length)) if length < 2**20 else b"x"
+            for length_bytes in (2, 8) if length < 65536 else (8,):
+                frame = client_frame(TEXT, payload, length_bytes=length_bytes, length=length)
+                halves = [
+                    client_frame(TEXT, payload[:40000], fin=False),
+                    client_frame(CONTINUATION, payload[40000:]),
+                ]
+                for limit in (65535, 65536):
+                    for stream in ([frame], [frame[:9], frame[9:14], frame[14:]], halves, [b"".join(halves)]):
+                        ours, plain = through_the_shell(stream, limit), through_autobahn(stream, limit)
+                        self.assertEqual(ours, plain, (length, length_bytes, limit, len(stream)))
 
     def test_each_length_in_each_encoding_alone_and_behind_another_has_the_outcome_autobahn_gives_it(
         self,
