@@ -177,7 +177,7 @@ class Frames(WebSocketServerProtocol):  # type: ignore[misc]  # autobahn is unty
         self._fail(CloseCode.by_number(code) or CloseCode.PROTOCOL_ERROR)
 
     def onFrameBegin(self) -> None:
-        self._count(1, controls=self.current_frame.opcode > 7)
+        self._count(1, controls=self.current_frame.opcode > 8)  # a close ends it anyway
         if self.utf8validator is None and self.current_frame.opcode <= 7:
             self.utf8validator = Utf8Validator()  # most connections never need theirs
         super().onFrameBegin()

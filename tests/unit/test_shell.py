@@ -328,6 +328,11 @@ class Frames(ShellCase):
         self.assertEqual(close_codes(self.frames(wire)), [1008])
         self.assertEqual(self.sessions[0].messages, [])
 
+    def test_a_close_is_no_control_frame_too_many(self) -> None:
+        wire = self.open()
+        self.receive(wire, client_frame(PONG) * 50 + close_frame(1000))
+        self.assertEqual(self.frames(wire), [(CLOSE, b"\x03\xe8")])
+
     def test_a_flood_of_pings_in_one_read_costs_50_pongs(self) -> None:
         wire = self.open()
         self.receive(wire, client_frame(PING) * 10000)
