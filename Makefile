@@ -1,6 +1,7 @@
 # make run    install into .venv and start a server on 127.0.0.1:8080, its data in ./var
 # make test   install what the tests need and run all of them; the last line is pytest's
-# More: make check (lint, types, import order), make model (the long model-based test), make bench (what it costs,
+# More: make check (lint, types, import order), make model (the long model-based test), make conformance (every
+# WebSocket case in every chunking, about 15 seconds), make bench (what it costs,
 # under 15 minutes), make bench-quick (under 2), make bench-memory, make bench-start, make config, make clean
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 CHECKED := chatsrv twisted tests bench docs setup.py
 # What both runners can run; trial skips plain pytest functions, and packaging and the bench are slow enough once.
-TRIAL_SUITES := tests.unit tests.acceptance tests.model \
+TRIAL_SUITES := tests.unit tests.acceptance tests.model tests.conformance \
 	$(filter-out tests.integration.test_packaging tests.integration.test_bench,\
 	$(subst /,.,$(basename $(wildcard tests/integration/test_*.py))))
 
@@ -26,7 +27,7 @@ BENCH_OUT := var/bench
 
 export PYTHON
 
-.PHONY: run test check lint types imports trial model bench bench-quick bench-memory bench-start \
+.PHONY: run test check lint types imports trial model conformance bench bench-quick bench-memory bench-start \
 	config clean debian-packages
 
 run: $(VENV)/.runtime
@@ -63,6 +64,9 @@ trial: $(VENV)/.test
 model: $(VENV)/.test
 	@CHATSRV_MODEL_RUNS=$(RUNS) CHATSRV_MODEL_STEPS=$(STEPS) CHATSRV_MODEL_SEED=$(SEED) \
 		$(BIN)/trial --reporter=text tests.model
+
+conformance: $(VENV)/.test
+	@$(BIN)/python -m tests.conformance
 
 bench: $(VENV)/.bench
 	@$(BIN)/python -m bench --out $(BENCH_OUT)

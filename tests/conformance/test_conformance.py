@@ -1,0 +1,38 @@
+"""The cut of the conformance cases: each of them at once and byte by byte."""
+
+import time
+
+from tests.conformance.case import Case, closed, text_frame
+from tests.conformance.runner import play
+from tests.conformance.suites import suites
+from tests.support.chat import ChatCase
+
+CUT = ("whole", "bytes")
+
+
+class Conformance(ChatCase):
+    async def test_every_case_goes_as_expected_at_once_and_byte_by_byte(self):
+        seed = int(time.time())
+        print(f"conformance seed {seed}")
+        outcomes = await play(self.node.port, suites()[0][1], seed, CUT)
+        self.assertEqual([outcome for outcome in outcomes if outcome.wrong], [])
+        self.assertGreater(len({outcome.case.name for outcome in outcomes}), 250)
+
+    async def test_a_case_that_goes_otherwise_is_told(self):
+        for sent, expected in (
+            ([text_frame("x")], []),
+            ([text_frame("x")], [closed(1000)]),
+            ([], [closed(1000)]),
+            ([text_frame("x"), text_frame("x")], [("error", "bad_json")]),
+        ):
+            case = Case("0", "wrong", [*sent, b"\x89\x80abcd"], expected)
+            (outcome,) = await play(self.node.port, [case], 1, ["whole"])
+            self.assertIn("AssertionError", outcome.wrong)
+
+
+class ConformanceOfCompression(ChatCase):
+    settings = suites()[1][0]
+
+    async def test_every_case_goes_as_expected_at_once_and_byte_by_byte(self):
+        outcomes = await play(self.node.port, suites()[1][1], int(time.time()), CUT)
+        self.assertEqual([outcome for outcome in outcomes if outcome.wrong], [])
