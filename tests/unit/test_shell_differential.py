@@ -1,8 +1,9 @@
 """The shell against plain Autobahn: arbitrary frames in arbitrary chunks give the same messages and close codes.
 
 Only what is ours on purpose differs: binary messages (1003), the fragment rules (1008), and what inflates to about the
-limit (Autobahn's count depends on the chunks) or ends in the middle of a deflate stream. The streams below hold none of
-those, and stay below the budgets; each of them has its own tests in ``test_shell`` and ``test_compression``.
+limit (Autobahn's count depends on the chunks, and sees too much a piece later) or ends in the middle of a deflate
+stream. The streams below hold none of those, and stay below the budgets; each of them has its own tests in
+``test_shell`` and ``test_compression``.
 
 Environment: ``CHATSRV_EXAMPLES`` says how many streams each test tries.
 """
@@ -141,9 +142,10 @@ plain_streams = streams(well_formed, broken)
 compressed = messages(bodies(texts.filter(lambda text: len(text) < LIMIT - 20)), RSV1)
 bad_compressed = st.one_of(
     messages(bodies(bad_texts.filter(lambda text: len(text) < LIMIT - 20)), RSV1),
-    messages(st.sampled_from([deflated(b"x" * 5000), b"\xff" * 9, b"\x07" * 40]), RSV1),
+    messages(st.sampled_from([b"\xff" * 9, b"\x07" * 40]), RSV1),
     st.sampled_from(
         [
+            [client_frame(TEXT, deflated(b"x" * 5000), rsv=RSV1)],
             [client_frame(PING, b"x", rsv=RSV1)],
             [client_frame(TEXT, b"x", rsv=RSV1 | 1)],
             [client_frame(TEXT, b"x", fin=False), client_frame(CONTINUATION, b"x", rsv=RSV1)],
