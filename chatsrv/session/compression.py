@@ -29,6 +29,7 @@ _WIDEST_WINDOW = -15  # of a client that does not let us choose; negative: witho
 _LITTLE_MEMORY = 5
 _COMPRESSED_TEXT_AND_FIN = b"\xc1"
 _TAIL = b"\x00\x00\xff\xff"
+_LAST_BLOCK = b"\x01\x00\x00\xff\xff"  # an empty one, which is understood only where a block may begin
 
 
 def answer_to(offers: list[str]) -> str | None:
@@ -106,7 +107,7 @@ class Inflater:
             whole = inflating.unused_data in (b"", b"\x00")  # RFC 7692 section 7.2.3.4
         else:
             try:
-                whole = not inflating.decompress(_TAIL)
+                whole = not inflating.decompress(_TAIL + _LAST_BLOCK) and inflating.eof
             except zlib.error:
                 whole = False
         if not whole:
