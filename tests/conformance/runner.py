@@ -13,6 +13,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import deferLater
 
+from chatsrv.wire.codes import CloseCode
 from tests.conformance.case import (
     ANYTHING,
     CLOSE,
@@ -161,12 +162,22 @@ async def _answer(client: Client) -> Answer:
     while True:
         opcode, payload = await client.next_frame()
         if opcode == CLOSE:
-            return closed(int.from_bytes(payload[:2], "big") if payload else None)
+            return _close(payload)
         if opcode == PONG:
             return pong(payload)
         frame = json.loads(payload)
         if frame["op"] != 2:
             return _read(frame)
+
+
+def _close(payload: bytes) -> Answer:
+    """Its reason is a constant of the server's, or none; never what the client said."""
+    if not payload:
+        return closed(None)
+    code = int.from_bytes(payload[:2], "big")
+    known = CloseCode.by_number(code)
+    _check(payload[2:] in (b"", known.text.encode() if known else b""), True)
+    return closed(code)
 
 
 def _read(frame: dict[str, Any]) -> Answer:
