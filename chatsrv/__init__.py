@@ -12,7 +12,8 @@ The stages, each a folder or file of this package::
     preflight.py  what is checked before daemonising
     config.py     option, environment, file, default settings.py  the table of all settings
     exit.py       signals and exit codes             log.py       the logger, with its threshold
-    garbage.py    the garbage collector's settings   _version.py   the version
+    garbage.py    the garbage collector's settings   monotonic.py the reactor's clock
+    _version.py   the version
     session/      one connection: handshake, frames in and out, its outbox and limits
     wire/         the format, sans-IO: frames, codec, error and close codes, the reference tables
     actors/       users and chats on this node, presence, handoff

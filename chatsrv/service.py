@@ -16,7 +16,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 
-from chatsrv import assembly, garbage
+from chatsrv import assembly, garbage, monotonic
 from chatsrv import exit as process
 from chatsrv.actors import Node
 from chatsrv.auth.keys import VerificationKey, load_key
@@ -86,6 +86,7 @@ class ChatService(Service):
         self.running = 1
         if self._own_process:
             set_level(self.settings.log_level)
+            monotonic.use(self._reactor)
             process.install_signals(self._reactor, lambda: Deferred.fromCoroutine(self.drain()))
         self._starting = Deferred.fromCoroutine(self._start())
         self._starting.addCallbacks(self.ready.callback, self._not_started)
