@@ -77,7 +77,7 @@ class UserStore(Repository):
     async def apply_pair(self, user_id: int, other: int, relation: Relation, channel: str) -> None:
         """Take over what the pair says, unless something as new is known."""
         lists = ("friends", "incoming", "outgoing", "blocked", "blockers")
-        keys = self._keys.user(user_id, "pairs", *lists, "state", "log")
+        keys = self._keys.user(user_id, "pairs", *lists, "state", "log", "parted")
         await self._run("user_pair", keys, channel, other, *relation)
 
     async def blockers_among(self, user_id: int, users: Collection[int]) -> set[int]:

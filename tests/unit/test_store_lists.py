@@ -68,6 +68,13 @@ class Memberships(ListCase):
         self.assertEqual(revs, list(range(302 - len(revs), 302)))
         self.assertEqual(len(revs), 100)
 
+    async def test_the_log_goes_when_nothing_changed_for_a_day(self) -> None:
+        for change in (self.chat(1, True), self.pair(1, "f")):
+            self.outside.persist(self.key("{u:1}:log"))
+            await change
+            self.assertTrue(DAY_MS - 60_000 < self.outside.pttl(self.key("{u:1}:log")) <= DAY_MS)
+        self.assertEqual(self.outside.pttl(self.key("{u:1}:state")), -1)
+
     async def test_a_removal_is_remembered_for_a_day_and_not_counted(self) -> None:
         await self.chat(5, True)
         await self.chat(6, False)
@@ -108,6 +115,34 @@ class Relations(ListCase):
         self.assertEqual(await self.store.users.counts(1), Counts(0, 0, 1, 1))
         await self.pair(2, "", other=BIG)
         self.assertEqual((await self.store.users.read(1)).blocked, set())
+
+    async def test_that_nothing_is_left_is_remembered_for_a_day(self) -> None:
+        await self.pair(5, "f")
+        await self.pair(6, "")
+        await self.pair(4, "f")
+        self.assertEqual((await self.store.users.read(1)).friends, set())
+        pairs, parted = self.key("{u:1}:pairs"), self.key("{u:1}:parted")
+        self.outside.zadd(parted, {"2": self.outside.zscore(parted, "2") - DAY_MS - 1})
+        await self.pair(1, "f", other=3)
+        self.assertEqual((self.outside.hkeys(pairs), self.outside.zcard(parted)), ([b"3"], 0))
+
+    async def test_who_comes_back_is_not_forgotten(self) -> None:
+        for flags in "fioxb":
+            await self.pair(1, "", other=ord(flags))
+            await self.pair(2, flags, other=ord(flags))
+        self.assertFalse(self.outside.exists(self.key("{u:1}:parted")))
+
+    async def test_a_million_strangers_who_were_asked_leave_no_more_than_those_of_a_day(self) -> None:
+        """Ten are forgotten with each change, so what is old goes faster than anything new comes."""
+        parted = self.key("{u:1}:parted")
+        for other in range(100, 140):
+            await self.pair(1, "", other)
+        self.outside.zadd(
+            parted, {user: self.outside.zscore(parted, user) - DAY_MS - 1 for user in range(100, 140)}
+        )
+        for other in range(200, 204):
+            await self.pair(1, "", other)
+        self.assertEqual(self.outside.hlen(self.key("{u:1}:pairs")), 4)
 
     async def test_an_event_says_what_holds_and_what_to_show(self) -> None:
         await self.store.users.apply_pair(1, BIG, relation(1, "f", 2, 1, BIG), CHANNEL)

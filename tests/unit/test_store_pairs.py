@@ -8,9 +8,10 @@ from typing import Any
 from chatsrv.store.pairs import Done, PairState, PrivateChat, Relation
 from chatsrv.store.repository import REFUSALS
 from chatsrv.wire.refusal import Refused
-from tests.unit.test_store_kit import StoreCase, on_both
+from tests.unit.test_store_kit import StoreCase, on_both, until
 
 BIG = 2**53 - 1
+DAY_MS = 86_400_000
 CODES = {code.code for code in REFUSALS.values()}
 
 #: What the caller (one) may ask.
@@ -178,11 +179,59 @@ class EveryRequestInEveryState(PairCase):
         }
         self.assertEqual(await self.told(), told, self.case)
 
-    async def test_versions_count_the_changes(self) -> None:
+    async def test_versions_go_up_with_each_change(self) -> None:
         versions = []
         for request in ("unblock", "add", "add", "remove", "block", "block", "unblock", "unblock", "add"):
             versions.append((await REQUESTS[request](self)).version)
-        self.assertEqual(versions, [0, 1, 1, 2, 3, 3, 4, 4, 5])
+        places = [sorted({*versions}).index(version) for version in versions]
+        self.assertEqual((versions[0], places), (0, [0, 1, 1, 2, 3, 3, 4, 4, 5]))
+
+    async def test_versions_go_up_though_the_clock_went_back(self) -> None:
+        done = await self.pairs.add(1, 2, "op")
+        ahead = done.version + DAY_MS
+        self.outside.hset(self.key("{p:1:2}:state"), "version", ahead)
+        self.assertEqual((await self.pairs.remove(1, 2, "op")).version, ahead + 1)
+
+
+@on_both
+class Forgetting(PairCase):
+    """A pair with nothing left between the two takes no room for ever (RELIABILITY 4: bounded, whoever asks)."""
+
+    def expiry(self) -> int:
+        """Ms until the state of the pair goes; -1: never."""
+        low, high = sorted((self.one, self.two))
+        return int(self.outside.pttl(self.key(f"{{p:{low}:{high}}}:state")))
+
+    async def test_one_with_nothing_left_goes_after_a_day_and_any_other_stays(self) -> None:
+        for n, state in enumerate(STATES):
+            for m, request in enumerate(REQUESTS):
+                self.case = (state, request)
+                await self.bring_about(state, 100 * n + 10 * m + 1, 100 * n + 10 * m + 2)
+                outcome = OUTCOMES[state][request]
+                if isinstance(outcome, str):
+                    continue
+                await REQUESTS[request](self)
+                if outcome[0] == "strangers":
+                    self.assertTrue(DAY_MS - 60_000 < self.expiry() <= DAY_MS, self.case)
+                else:
+                    self.assertEqual(self.expiry(), -1, self.case)
+
+    async def test_one_with_a_private_chat_stays(self) -> None:
+        await self.bring_about("asked", 1, 2)
+        await self.pairs.remove(1, 2, "op")
+        self.assertGreater(self.expiry(), 0)
+        await self.pairs.open_chat(1, 2, 33, "op")
+        self.assertEqual(self.expiry(), -1)
+        for request in ("block", "unblock"):
+            await REQUESTS[request](self)
+            self.assertEqual(self.expiry(), -1)
+
+    async def test_one_that_was_forgotten_goes_on_above_what_its_users_remember(self) -> None:
+        await self.bring_about("asked", 1, 2)
+        before = await self.pairs.remove(1, 2, "op")
+        self.outside.delete(self.key("{p:1:2}:state"))
+        await until(lambda: self.outside.time()[0] * 1000 > before.version, "the next second of the store")
+        self.assertGreater((await self.pairs.add(1, 2, "op")).version, before.version)
 
 
 @on_both
@@ -198,7 +247,9 @@ class TheirChat(PairCase):
         self.assertEqual(await self.pairs.open_chat(1, 2, 34, "op2"), BIG)
         self.assertEqual(self.keyspace(), before)
         self.assertEqual(set(await self.pairs.handoff(2, 1)), {b"c:%d" % BIG})
-        self.assertEqual(await self.entry(), PrivateChat(2, "op", 1, False))
+        entry = await self.entry()
+        assert entry is not None
+        self.assertEqual(entry, PrivateChat(2, "op", entry.version, False))
 
     async def test_a_new_one_is_forbidden_while_either_blocks(self) -> None:
         for state in ("blocks", "blocked", "both block"):
@@ -212,10 +263,10 @@ class TheirChat(PairCase):
     async def test_an_existing_one_is_opened_again_and_told_whether_either_blocks(self) -> None:
         await self.pairs.open_chat(2, 1, 33, "opened")
         steps = (("one", "block", True), ("two", "block", True), ("one", "unblock", True))
-        for version, (who, request, blocked) in enumerate((*steps, ("two", "unblock", False)), 2):
+        for who, request, blocked in (*steps, ("two", "unblock", False)):
             self.one, self.two = (1, 2) if who == "one" else (2, 1)
-            await REQUESTS[request](self)
-            self.assertEqual(await self.entry(), PrivateChat(2, "opened", version, blocked))
+            done = await REQUESTS[request](self)
+            self.assertEqual(await self.entry(), PrivateChat(2, "opened", done.version, blocked))
             self.assertEqual(await self.pairs.open_chat(1, 2, 34, "op"), 33)
 
     async def test_what_does_not_concern_it_is_not_told_to_it(self) -> None:

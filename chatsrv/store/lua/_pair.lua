@@ -10,8 +10,17 @@ local function pair_of(caller, other)
   return pair
 end
 
+-- The version that a change leads to: the store's clock, never going back. So it goes on upwards from a pair that was
+-- forgotten, whatever a user still remembers of it.
+local function next_version(pair)
+  local version = math.max(now(), pair.version + 1)
+  redis.call('HSET', KEYS[1], 'version', int(version))
+  return version
+end
+
 -- The handoff entry to each user: version:friend:incoming:outgoing:event:type:by:operation:blocked:blocker.
--- `event` is the t of op 17 for the caller, `of_other` that for the other one.
+-- `event` is the t of op 17 for the caller, `of_other` that for the other one. A pair with nothing left between the two
+-- is forgotten after a day.
 local function hand_over(operation, caller, other, event, of_other, kind)
   local function entry(user, peer, t)
     local pair = pair_of(user, peer)
@@ -22,6 +31,12 @@ local function hand_over(operation, caller, other, event, of_other, kind)
   end
   entry(caller, other, event)
   entry(other, caller, of_other)
+  local pair = pair_of(caller, other)
+  if pair.friends or pair.asked or pair.chat or pair.blocks or pair.blocked then
+    redis.call('PERSIST', KEYS[1])
+  else
+    redis.call('PEXPIRE', KEYS[1], 86400000)
+  end
 end
 
 -- The handoff entry to the private chat, if there is one: creator:operation of its creation:version:blocked.

@@ -7,7 +7,7 @@ local pair = pair_of(ARGV[2], ARGV[3])
 if pair.blocks or pair.blocked then return 'forbidden' end
 if pair.friends then return {pair.version, 0, 1} end
 if pair.asked == ARGV[2] then return {pair.version, 0, 0} end
-local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
+local version = next_version(pair)
 if pair.asked == ARGV[3] then
   redis.call('HSET', KEYS[1], 'friends', 1)
   redis.call('HDEL', KEYS[1], 'asked')

@@ -5,7 +5,7 @@
 types('hash', 'hash')
 local pair = pair_of(ARGV[2], ARGV[3])
 if pair.blocks then return {pair.version, 0} end
-local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
+local version = next_version(pair)
 redis.call('HSET', KEYS[1], 'blocks:' .. ARGV[2], 1)
 redis.call('HDEL', KEYS[1], 'friends', 'asked')
 hand_over(ARGV[1], ARGV[2], ARGV[3], BLOCKED, (pair.friends or pair.asked) and REMOVED or NONE, 0)

@@ -6,7 +6,8 @@ types('hash', 'hash')
 local pair = pair_of(ARGV[2], ARGV[3])
 if pair.chat then return tonumber(pair.chat) end
 if pair.blocks or pair.blocked then return 'forbidden' end
-redis.call('HINCRBY', KEYS[1], 'version', 1)
+next_version(pair)
 redis.call('HSET', KEYS[1], 'chat', ARGV[4], 'creator', ARGV[2], 'opened', ARGV[1])
+redis.call('PERSIST', KEYS[1])
 hand_over_chat(ARGV[2], ARGV[3])
 return tonumber(ARGV[4])

@@ -5,7 +5,7 @@
 types('hash', 'hash')
 local pair = pair_of(ARGV[2], ARGV[3])
 if not pair.friends and pair.asked ~= ARGV[2] then return 'not_found' end
-local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
+local version = next_version(pair)
 redis.call('HDEL', KEYS[1], 'friends', 'asked')
 hand_over(ARGV[1], ARGV[2], ARGV[3], REMOVED, REMOVED, 0)
 return {version, 1}

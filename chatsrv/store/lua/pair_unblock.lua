@@ -5,7 +5,7 @@
 types('hash', 'hash')
 local pair = pair_of(ARGV[2], ARGV[3])
 if not pair.blocks then return {pair.version, 0} end
-local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
+local version = next_version(pair)
 redis.call('HDEL', KEYS[1], 'blocks:' .. ARGV[2])
 hand_over(ARGV[1], ARGV[2], ARGV[3], UNBLOCKED, NONE, 0)
 hand_over_chat(ARGV[2], ARGV[3])

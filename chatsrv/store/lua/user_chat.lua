@@ -13,10 +13,7 @@ if ARGV[3] == '1' then
 else
   redis.call('HSET', KEYS[1], ARGV[2], '-' .. int(version))
   redis.call('ZADD', KEYS[2], int(at), ARGV[2])
-  for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', int(at - 86400000), 'LIMIT', 0, 10)) do
-    redis.call('HDEL', KEYS[1], old)
-    redis.call('ZREM', KEYS[2], old)
-  end
 end
+forget(KEYS[1], KEYS[2], at)
 announce(KEYS[3], KEYS[4], ARGV[1], {1, tonumber(ARGV[2]), tonumber(ARGV[3]), version})
 return 1
