@@ -30,6 +30,9 @@ __all__ = [
     "Summary",
 ]
 
+#: How long what is left of a deleted chat is kept at least: for nodes and retries that may still ask for it.
+STUB_MS = 86_400_000
+
 
 class Changed(NamedTuple):
     """The event of a change; when nothing ``changed``, the present state in the same shape."""
@@ -116,7 +119,8 @@ class ChatStore(ChatReads):
         parts = ("meta", "members", "messages", "log", "handoff", "marks", "deleted", "nonces:0", "nonces:1")
         keys = self._keys.chat(chat_id, *parts)
         args = (channel, operation, self._log_events, caller, members, rename, name or "")
-        return _changed(await self._run("chat_update", keys, *args, len(add), *add, *remove))
+        stub_ms = max(STUB_MS, self._retention.nonce_window_ms)
+        return _changed(await self._run("chat_update", keys, *args, stub_ms, len(add), *add, *remove))
 
     async def mark_read(
         self, chat_id: int, caller: int, message_id: int, session: str, channel: str, operation: str

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from twisted.internet.defer import Deferred
 
-from chatsrv.store import Store
+from chatsrv.store import Retention, Store
 from chatsrv.store.chats import Draft, Head
 from chatsrv.store.events import CHANGED, CREATED, DELETED, EDITED, MESSAGE
 from chatsrv.wire.codes import ErrorCode
@@ -15,6 +15,7 @@ from chatsrv.wire.refusal import Refused
 from tests.unit.test_store_kit import CHANNEL, StoreCase, on_both
 
 BIG = 2**53 - 1
+DAY_MS = 86_400_000
 TEXTS = (
     "007",
     "1.0",
@@ -336,6 +337,15 @@ class Updating(ChatCase):
         await self.refused(ErrorCode.NOT_FOUND, self.store.chats.state(7, 1))
         await self.refused(ErrorCode.NOT_FOUND, self.update(7, 1, add=[1]))
         self.assertEqual((await self.send(7, 1, "x"))[1:], [b"not_found"])
+
+    async def test_the_stub_goes_when_no_retry_can_make_the_chat_again(self) -> None:
+        for window_ms, kept_ms in ((1000, DAY_MS), (3 * DAY_MS, 3 * DAY_MS)):
+            await self.group(window_ms, 1)
+            store = Store(self.link, self.prefix, retention=Retention(nonce_window_ms=window_ms))
+            meta = self.key(f"{{c:{window_ms}}}:meta")
+            self.assertEqual(self.outside.pttl(meta), -1)
+            await self.update(window_ms, 1, store, remove=[1])
+            self.assertTrue(kept_ms - 60_000 < self.outside.pttl(meta) <= kept_ms)
 
 
 @on_both

@@ -1,20 +1,22 @@
 #!lua
 -- Rename a group, add and remove members, in one event. The last member leaving deletes the chat: texts,
--- members and events go, a stub (gone, seq) stays with the handoff log.
+-- members and events go, a stub (gone, seq) stays with the handoff log: for as long as a retry of its creation, by whose
+-- nonce it is found, must not make it again.
 -- KEYS 1 meta  2 members  3 messages  4 log  5 handoff  6 marks  7 deleted  8, 9 nonces
 -- ARGV 1 channel  2 operation  3 log limit  4 caller  5 most members  6 rename (0, 1; 2: unless the name is
---      empty and a list is not)  7 name  8 number of users to add, then these, then those to remove
+--      empty and a list is not)  7 name  8 ms to keep a stub  9 number of users to add, then these, then those to
+--      remove
 -- Answers {packed event, 1}, or {packed present state, 0} when nothing changed.
 types('hash', 'zset', 'hash', 'stream', 'hash', 'hash', 'zset', 'hash', 'hash')
 local chat = chat_of(KEYS[1], KEYS[2], ARGV[4])
 if not chat then return 'not_found' end
 if chat.type ~= 2 then return 'wrong_chat_type' end
-local caller, last_added = tonumber(ARGV[4]), 8 + tonumber(ARGV[8])
+local caller, last_added = tonumber(ARGV[4]), 9 + tonumber(ARGV[9])
 for i = last_added + 1, #ARGV do
   if ARGV[i] ~= ARGV[4] and chat.owner ~= caller then return 'forbidden' end
 end
 local added, removed, leaving = {}, {}, {}
-for i = 9, last_added do
+for i = 10, last_added do
   if not leaving[ARGV[i]] and not redis.call('ZSCORE', KEYS[2], ARGV[i]) then
     leaving[ARGV[i]] = true
     added[#added + 1] = tonumber(ARGV[i])
@@ -29,7 +31,7 @@ end
 local count = redis.call('ZCARD', KEYS[2]) + #added - #removed
 if #added > 0 and count > tonumber(ARGV[5]) then return 'limit_reached' end
 local name = chat.name
-if ARGV[6] == '1' or (ARGV[6] == '2' and (ARGV[7] ~= '' or #ARGV == 8)) then name = ARGV[7] end
+if ARGV[6] == '1' or (ARGV[6] == '2' and (ARGV[7] ~= '' or #ARGV == 9)) then name = ARGV[7] end
 local function event_of(seq, at, users)
   return {CHANGED, seq, at, caller, chat.type, 0, '', 0, name, chat.owner, users, added, removed}
 end
@@ -53,6 +55,7 @@ if count == 0 then
   name, chat.owner = '', 0
   redis.call('HSET', KEYS[1], 'gone', 1, 'name', '', 'owner', 0)
   redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], unpack(KEYS, 6))
+  redis.call('PEXPIRE', KEYS[1], ARGV[8])
 else
   if not redis.call('ZSCORE', KEYS[2], int(chat.owner)) then
     local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
