@@ -188,3 +188,13 @@ class LargeMessages(HistoryCase, ChatCase):
         self.assertEqual(await self.page(), ([3], True))
         for back in (True, False):
             self.assertEqual(await self.pages(10, back=back), [1, 2, 3])
+
+
+class SmallFrames(HistoryCase, ChatCase):
+    """What bounds the frames of clients does not bound the server's (RELIABILITY A7)."""
+
+    settings = {**HistoryCase.settings, "frame_bytes": 1024}
+
+    async def test_a_page_may_be_larger_than_what_a_client_may_send(self):
+        await self.written(50, text=lambda n: "x" * 900)
+        self.assertEqual(await self.page(), (list(range(1, 51)), False))

@@ -1,5 +1,6 @@
 """The documents say what is so: tables, links, settings, files, scripts, commands' examples."""
 
+import importlib
 import re
 import tempfile
 from collections import Counter
@@ -172,3 +173,43 @@ class Architecture(SynchronousTestCase):
             if entry.suffix in ("", ".py") and entry.name not in ("__init__.py", "__pycache__")
         }
         self.assertLessEqual(there, listed)
+
+
+class Reliability(SynchronousTestCase):
+    """Every row of the catalogue is there, and is a test, or says why there is none."""
+
+    document = ROOT / "docs/reliability.md"
+    rows = {
+        *(f"H{number}" for number in range(1, 17)),
+        *(f"B{number}" for number in range(1, 7)),
+        *(f"J{number}" for number in range(1, 9)),
+        *(f"S{number}" for number in range(1, 10)),
+        *(f"P{number}" for number in range(1, 14)),
+        *(f"L{number}" for number in range(1, 25)),
+        *(f"F{number}" for number in (25, 26, 27, 28, 29, 31, 32, 33, 34, 35, 42, 45)),
+        *(f"A{number}" for number in range(1, 12)),
+        *(f"W{number}" for number in range(1, 7)),
+    }
+
+    def cells(self):
+        """The rows of all tables, as lists of cells."""
+        lines = re.findall(r"^\| (.*) \|$", text_of(self.document), re.MULTILINE)
+        return [line.split(" | ") for line in lines if not line.startswith("---")]
+
+    def test_every_row_is_there_once(self):
+        found = Counter(cells[0] for cells in self.cells() if re.fullmatch(r"[A-Z]\d+", cells[0]))
+        self.assertEqual(found, Counter(self.rows))
+
+    def test_every_row_names_a_test_or_says_why_there_is_none(self):
+        headings = {"id", "command", "what"}
+        for cells in self.cells():
+            if cells[0] not in headings and not cells[0].startswith("`make "):
+                self.assertEqual(len(cells), 4, cells)
+                self.assertRegex(cells[3], r"^(`tests/\S+::\S+`(, )?)+$|^no test: .", cells[0])
+
+    def test_every_test_named_exists(self):
+        named = re.findall(r"`(tests/[\w/]+)\.py::(\w+)::(test_\w+)`", text_of(self.document))
+        self.assertEqual(len(named), text_of(self.document).count("::test_"))
+        for path, case, test in named:
+            module = importlib.import_module(path.replace("/", "."))
+            self.assertTrue(hasattr(getattr(module, case, None), test), f"{path}.py::{case}::{test}")
