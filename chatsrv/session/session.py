@@ -37,6 +37,8 @@ from chatsrv.wire.requests import CatchUp, ChatRequest, RenewToken
 GARBAGE, GARBAGE_WINDOW_S = 10, 60.0
 REFUSED_WINDOW_S = 10.0
 MAILBOX_RETRY_MS = 1_000
+#: What is held before 1/1 has no more bytes than so many of the largest frames.
+HELD_FRAMES = 4
 
 _OWN_FAULT = frozenset({ErrorCode.BAD_JSON, ErrorCode.BAD_FRAME})
 
@@ -103,7 +105,8 @@ class Session:
             self._request(payload)
         elif self._state is State.HELLO:
             self._held.append(payload)
-            if len(self._held) > self._limits.burst:
+            held_bytes = sum(map(len, self._held))
+            if len(self._held) > self._limits.burst or held_bytes > HELD_FRAMES * self._limits.frame_bytes:
                 self.close(CloseCode.POLICY)
 
     def closed(self) -> None:

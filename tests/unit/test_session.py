@@ -48,6 +48,14 @@ class BeforeHello(SessionCase):
         self.say()
         self.assertEqual(self.shell.codes, [CloseCode.POLICY])
 
+    def test_no_more_bytes_than_those_of_4_largest_frames_are_held(self) -> None:
+        largest = b" " * 65_536
+        for payload in (largest, largest, largest, largest[1:], b" "):
+            self.session.received(payload)
+        self.assertEqual(self.shell.codes, [])
+        self.session.received(b" ")
+        self.assertEqual(self.shell.codes, [CloseCode.POLICY])
+
     def test_garbage_is_not_looked_at_before_1_1(self) -> None:
         self.session.received(b"{")
         self.assertEqual(self.shell.raw, [])
