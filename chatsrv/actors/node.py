@@ -77,7 +77,12 @@ class Node:
         self.epoch = Epoch(self)
         self.presence = Presence(clock, store, bus, channels.presence, interval_s=options.status_interval_s)
         self._reaper = Reaper(
-            clock, store, channels.presence, lease_s=options.lease_s, look_s=options.lease_renew_s
+            clock,
+            store,
+            channels.presence,
+            self.lease,
+            lease_s=options.lease_s,
+            look_s=options.lease_renew_s,
         )
         self.chats: Registry[ChatActor] = Registry(clock, lambda key, r: ChatActor(key, r, self), **kernel)
         self.users: Registry[UserActor] = Registry(clock, lambda key, r: UserActor(key, r, self), **kernel)

@@ -2,7 +2,8 @@
 
 Every node looks; a lease that ended is taken over for a while, so that one node reaps it, and a reaper that
 dies too is followed by another. A node looks only when it has itself been connected to the store for a whole
-lease, so that an outage of the store makes nobody vanish.
+lease, so that an outage of the store makes nobody vanish; and never takes its own, which a jump of the store's clock
+may have ended.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
+from chatsrv.actors.lease import Lease
 from chatsrv.log import Logger
 from chatsrv.redis import Unavailable
 from chatsrv.store import Store
@@ -22,11 +24,12 @@ class Reaper:
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, store: Store, channel: str, *, lease_s: float, look_s: float
+        self, clock: IReactorTime, store: Store, channel: str, own: Lease, *, lease_s: float, look_s: float
     ) -> None:
         self._clock = clock
         self._store = store
         self._channel = channel
+        self._own = own
         self._lease_s = lease_s
         self._look_s = look_s
         self._connected_since = clock.seconds()
@@ -55,7 +58,8 @@ class Reaper:
         if not link.connected or self._clock.seconds() - self._connected_since < self._lease_s:
             return
         try:
-            for lease in await self._store.leases.take_ended(int(self._lease_s * 1000), NODES):
+            hold_ms = int(self._lease_s * 1000)
+            for lease in await self._store.leases.take_ended(hold_ms, NODES, own=self._own.name):
                 users = sorted(await self._store.leases.users(lease))
                 self.log.info("node lease {lease} ended with {users} users", lease=lease, users=len(users))
                 for start in range(0, len(users), TOGETHER):

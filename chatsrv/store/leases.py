@@ -12,9 +12,9 @@ class LeaseStore(Repository):
         """Extend the lease, or take it out when ``new``; False: it is gone."""
         return bool(await self._run("lease_renew", [self._keys.leases], lease, length_ms, int(new)))
 
-    async def take_ended(self, hold_ms: int, limit: int) -> list[str]:
-        """Take over leases that ended; nobody else gets them for ``hold_ms``."""
-        taken = await self._run("lease_take", [self._keys.leases, self._keys.reaping], hold_ms, limit)
+    async def take_ended(self, hold_ms: int, limit: int, *, own: str = "") -> list[str]:
+        """Take over leases that ended, but never one's ``own``; nobody else gets them for ``hold_ms``."""
+        taken = await self._run("lease_take", [self._keys.leases, self._keys.reaping], hold_ms, limit, own)
         return [lease.decode() for lease in taken]
 
     async def live(self) -> list[str]:

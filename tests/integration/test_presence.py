@@ -189,6 +189,20 @@ class Leases(PresenceCase):
         self.assertLess(took, 1.0)
         await until(lambda: here.clock.advance(0.5) or alice.online == [], "the news")
 
+    async def test_a_store_whose_clock_jumps_ends_no_lease_of_a_node_that_is_alone(self) -> None:
+        """As where Redis runs on the same machine (RELIABILITY F29): a node renews before it looks."""
+        for node in (self.here, self.there):
+            await self.died(node)
+        alone = await self.node()
+        alice, _ = await self.greeted(alone, 1), await self.greeted(alone, 2)
+        await self.pass_by(LEASE_S)
+        self.assertEqual(alice.online, [2])
+        told, name = len(alice.of(2)), alone.lease.name
+        for _ in range(3):
+            self.end_lease(alone)
+            await self.pass_by(RENEW_S + STATUS_S)
+        self.assertEqual((alice.online, len(alice.of(2)), alone.lease.name), ([2], told, name))
+
     async def test_a_reaper_that_dies_is_followed_by_another(self) -> None:
         third = await self.node()
         alice = await self.watched()
