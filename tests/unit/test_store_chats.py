@@ -338,6 +338,27 @@ class Updating(ChatCase):
         await self.refused(ErrorCode.NOT_FOUND, self.update(7, 1, add=[1]))
         self.assertEqual((await self.send(7, 1, "x"))[1:], [b"not_found"])
 
+    async def test_one_removed_and_added_again_many_times_takes_no_more_room_than_once(self) -> None:
+        await self.send(7, 1, "a")
+
+        async def rooms(rounds: int) -> list[int]:
+            for _ in range(rounds):
+                for change in ("remove", "add"):
+                    await self.update(7, 1, **{change: [2]})
+                    (entry,) = (await self.store.chats.handoff(7)).values()
+                    member, version = entry.split(b":")
+                    await self.store.users.apply_chat(2, 7, member == b"1", int(version), CHANNEL)
+                    await self.store.chats.handed_over(7, {b"u:2": entry})
+            keys = [key for key in self.keys() if not key.endswith(":log")]
+            return [len(keys), *(self.outside.memory_usage(key) for key in keys)]
+
+        await self.store.chats.handed_over(7, await self.store.chats.handoff(7))
+        once = await rooms(1)
+        many = await rooms(200)
+        self.assertEqual(len(many), len(once))
+        self.assertLess(sum(many), sum(once) + 100)
+        self.assertEqual(self.outside.xlen(self.key("{u:2}:log")), 100)
+
     async def test_the_stub_goes_when_no_retry_can_make_the_chat_again(self) -> None:
         for window_ms, kept_ms in ((1000, DAY_MS), (3 * DAY_MS, 3 * DAY_MS)):
             await self.group(window_ms, 1)
