@@ -81,11 +81,11 @@ class Attachment:
         else:
             self.detached = True
 
-    def give_marks(self) -> None:
+    def give_marks(self, chat_id: int) -> None:
         """In step again: tell who has read on meanwhile."""
         marks, self.marks = self.marks, {}
-        for frame in marks.values():
-            self.subscriber.deliver(frame)
+        for user_id, frame in marks.items():
+            self.subscriber.deliver_receipt(chat_id, user_id, frame)
 
     def flush(self) -> None:
         """Give what was held."""

@@ -71,6 +71,7 @@ class Feed:
         if attachment is not None:
             attachment.detached = True
             subscriber.feeds.discard(self)
+            subscriber.forget_receipts(self.chat_id)
             self._step_out(subscriber)
             self._apart.pop(subscriber, None)
             self._abandon([attachment])
@@ -197,7 +198,7 @@ class Feed:
             del self._apart[attachment.subscriber]
             self._in_step[attachment.subscriber] = attachment
             self._audience = None
-            attachment.give_marks()
+            attachment.give_marks(self.chat_id)
 
     def _step_out(self, subscriber: Subscriber) -> Attachment | None:
         self._audience = None

@@ -2,8 +2,8 @@
 
 Owned by a `Feed`. Nothing here is numbered or stored in the log: a read mark that comes before the events it
 speaks of waits for them, one for a session that is not in step is kept until it is; typing is dropped then,
-and for connections that are busy. Always: only full-profile sessions that are members by the events they have
-seen are told, and never the one that asked.
+and for connections that are busy. There a mark waits apart, until a newer one replaces it (`Outbox`). Always:
+only full-profile sessions that are members by the events they have seen are told, and never the one that asked.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Signals:
             if signal.kind == TYPING:
                 subscriber.deliver_unless_busy(frame)
             else:
-                subscriber.deliver(frame)
+                subscriber.deliver_receipt(self._feed.chat_id, signal.user, frame)
         if signal.kind != TYPING:
             for attachment in self._feed.apart():
                 if _concerns(attachment.subscriber, signal):

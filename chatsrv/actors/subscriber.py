@@ -43,6 +43,12 @@ class Subscriber(Protocol):
     def deliver_unless_busy(self, frame: bytes) -> None:
         """Send a framed event that nobody misses: it is dropped before 1/1, and while the socket takes no more."""
 
+    def deliver_receipt(self, chat_id: int, user_id: int, frame: bytes) -> None:
+        """Send a 12/8. While the socket takes no more only the newest of each chat and user waits."""
+
+    def forget_receipts(self, chat_id: int) -> None:
+        """Of that chat, those that wait are not sent any more."""
+
     @property
     def congested(self) -> bool:
         """The socket takes no more at the moment, or much waits unsent."""

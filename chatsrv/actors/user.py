@@ -189,12 +189,12 @@ class UserActor(Actor):
 
     def show_status(self, now: float) -> None:
         """2/1 to every greeted session whose last one differs from the friends who are online now; to one that
-        was told less than an interval ago, later."""
+        was told less than an interval ago, or takes no more at the moment, later: then what is true by then."""
         online = {friend for friend in self.relations.friends if self.node.presence.is_online(friend)}
         for session, told in self.sessions.items():
             if told is None or told.online == online:
                 continue
-            if now - told.at < self.node.options.status_interval_s:
+            if session.congested or now - told.at < self.node.options.status_interval_s:
                 self.node.presence.tell_later(self)
             else:
                 self.send_status(session, online, now)

@@ -5,7 +5,8 @@ joined and leave at its end, through the :class:`Flusher` that all connections s
 where the transport holds nothing (one ``send`` instead of two ``epoll_ctl`` calls and a loop turn), else
 through ``transport.write``. Always: frames leave in order and whole; while the transport does not take more,
 they wait here; when more than the limit waits behind the first unsent frame, ``on_overflow`` is called, once.
-Sources: DESIGN section 3, RELIABILITY W1.
+Receipts give way: while the connection is congested they wait apart (`Receipts`), within the same limit, and go
+before anything else does. Sources: DESIGN section 3, RELIABILITY W1, decision 19.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from twisted.internet.tcp import Connection
 from zope.interface import implementer
 
 from chatsrv.session.flusher import Flusher
+from chatsrv.session.receipts import Receipts
 from chatsrv.wire.framing import frame_text
 
 __all__ = ["Outbox", "frame_text"]
@@ -37,10 +39,13 @@ class Outbox:
     __slots__ = (
         "_closed",
         "_drained",
+        "_expectant",
         "_flusher",
         "_frames",
         "_limit",
         "_on_overflow",
+        "_receipts",
+        "_room",
         "_send",
         "_transport",
         "paused",
@@ -57,6 +62,9 @@ class Outbox:
         self._send: Callable[[bytes], int] | None = transport.socket.send if direct else None
         self._frames: list[bytes] | None = None
         self._drained: Callable[[], None] | None = None
+        self._receipts: Receipts | None = None
+        self._expectant = False  # somebody waits for the end of congestion: a caller, or receipts
+        self._room = limit  # what receipts leave of it
         self._closed = False
         self.paused = False
         self.waiting = 0
@@ -79,8 +87,25 @@ class Outbox:
                 return
             self._frames = [frame]
             self.waiting = waiting = len(frame)
-        if waiting > self._limit:
+        if waiting > self._room:
             self._full()
+
+    def write_receipt(self, chat_id: int, user_id: int, frame: bytes) -> None:
+        """``write`` of a 12/8; while congested it waits apart and is replaced by a later one of this chat and user."""
+        if not self.congested:
+            self.write(frame)
+        elif not self._closed:
+            if self._receipts is None:
+                self._receipts = Receipts()
+            self._expectant = True
+            self._receipts.put(chat_id, user_id, frame)
+            self._shed(self._receipts)
+
+    def forget_receipts(self, chat_id: int) -> None:
+        """Those of that chat which wait are not to be sent any more."""
+        if self._receipts is not None:
+            self._receipts.forget(chat_id)
+            self._shed(self._receipts)
 
     def flush(self) -> None:
         """Sends what waits, as far as the transport takes it: with one ``send`` where it holds nothing."""
@@ -105,9 +130,8 @@ class Outbox:
                     else:
                         transport.write(self._cut(frames, sent))
                         self._send_through_transport()
-        if self._drained is not None and not self.congested:
-            drained, self._drained = self._drained, None
-            drained()
+        if self._expectant and not self.congested:
+            self._relieved()
 
     @property
     def congested(self) -> bool:
@@ -117,13 +141,15 @@ class Outbox:
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Calls it once as soon as the outbox is not congested (at the earliest at the end of this turn)."""
         self._drained = callback
+        self._expectant = True
         if not self.paused:
             self._flusher.flush_at_turn_end(self)
 
     def drop(self) -> None:
         """Forgets the frames that wait here; what the transport holds is whole frames and still leaves."""
-        self._frames = None
+        self._frames = self._receipts = None
         self.waiting = 0
+        self._room = self._limit
 
     def close(self) -> None:
         """Hands everything that waits to the transport, whatever it holds, and takes no more."""
@@ -135,7 +161,7 @@ class Outbox:
         self._closed = self.paused = True
         if self._frames is not None:
             self._transport.write(b"".join(self._frames))
-            self.drop()
+        self.drop()
         self._transport.unregisterProducer()
 
     def pauseProducing(self) -> None:
@@ -155,8 +181,27 @@ class Outbox:
 
     def _full(self) -> None:
         self.flush()
+        if self._receipts is not None:
+            self._shed(self._receipts)
         if self.waiting > self._limit and not self._closed:
             self._on_overflow()
+
+    def _shed(self, receipts: Receipts) -> None:
+        """Drops the oldest receipts that the limit has no room for beside the frames."""
+        receipts.shrink(self._limit - self.waiting)
+        self._room = self._limit - receipts.size
+
+    def _relieved(self) -> None:
+        """The congestion is over: sends the receipts, and tells who waits for it, unless these made a new one."""
+        receipts, self._receipts = self._receipts, None
+        self._room = self._limit
+        for frame in receipts.take() if receipts is not None else ():
+            self.write(frame)
+        self._expectant = self._drained is not None
+        if self._drained is not None and not self.congested:
+            self._expectant = False
+            drained, self._drained = self._drained, None
+            drained()
 
     def _send_through_transport(self) -> None:
         """In pieces of about what makes a transport pause, and of one frame at least."""

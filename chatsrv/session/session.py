@@ -151,6 +151,15 @@ class Session:
         if self._state is not State.HELLO and not self._shell.congested:
             self._shell.send(frame)
 
+    def deliver_receipt(self, chat_id: int, user_id: int, frame: bytes) -> None:
+        if self._state is State.HELLO:
+            self.deliver(frame)
+        else:
+            self._shell.send_receipt(chat_id, user_id, frame)
+
+    def forget_receipts(self, chat_id: int) -> None:
+        self._shell.forget_receipts(chat_id)
+
     @property
     def congested(self) -> bool:
         return self._shell.congested

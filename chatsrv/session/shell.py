@@ -84,6 +84,16 @@ class Shell(Frames):
             self._outbox.drop()
         self.sendCloseFrame(code.code, encode_truncate(reason or code.text, 123))
 
+    def send_receipt(self, chat_id: int, user_id: int, frame: bytes) -> None:
+        """``send`` of a 12/8, which gives way to everything else while the connection is congested."""
+        if self._outbox is not None:
+            self._outbox.write_receipt(chat_id, user_id, frame)
+
+    def forget_receipts(self, chat_id: int) -> None:
+        """What waits of them is not to be sent any more: the user has left that chat."""
+        if self._outbox is not None:
+            self._outbox.forget_receipts(chat_id)
+
     @property
     def congested(self) -> bool:
         """The socket does not take more at the moment, or much waits unsent."""

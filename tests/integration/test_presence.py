@@ -77,6 +77,22 @@ class ComingAndGoing(PresenceCase):
         self.assertEqual(alice.online, [])
         self.assertEqual(len(alice.of(2)), told + 1)
 
+    async def test_one_whose_socket_takes_no_more_is_told_the_newest_when_it_does(self) -> None:
+        alice = await self.greeted(self.here, 1)
+        await self.pass_by(STATUS_S)
+        told = len(alice.of(2))
+        alice.congested = True
+        bob = await self.greeted(self.there, 2)
+        await self.pass_by(3 * STATUS_S)
+        await self.greeted(self.there, 3)
+        await self.pass_by(3 * STATUS_S)
+        bob.leave()
+        await self.pass_by(GRACE_S + 3 * STATUS_S)
+        self.assertEqual(len(alice.of(2)), told)
+        alice.congested = False
+        await self.pass_by(2 * STATUS_S)
+        self.assertEqual((alice.online, len(alice.of(2))), ([3], told + 1))
+
     async def test_two_connections_on_two_nodes_count_until_the_last_ends(self) -> None:
         alice = await self.greeted(self.here, 1)
         one, two = await self.greeted(self.here, 2), await self.greeted(self.there, 2)

@@ -68,6 +68,12 @@ class Line:
             size = {126: 4, 127: 10}.get(frame[1], 2)
             self._put(_frame.decode(frame[size:]))
 
+    def send_receipt(self, chat_id: int, user_id: int, frame: bytes) -> None:
+        self.send(frame)
+
+    def forget_receipts(self, chat_id: int) -> None:
+        """None are kept apart."""
+
     def close_with(self, code: CloseCode) -> None:
         if not self._closing:
             self._closing = True

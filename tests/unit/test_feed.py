@@ -45,6 +45,7 @@ class Recorder:
         self.is_closed = False
         self.congested = False
         self.feeds: set[Any] = set()
+        self.receipts: dict[tuple[int, int], bytes] = {}
         self.seen: list[str] = []
         self.frames: list[dict[str, Any]] = []
         self.codes: list[CloseCode] = []
@@ -61,6 +62,15 @@ class Recorder:
     def deliver_unless_busy(self, frame: bytes) -> None:
         if not self.congested:
             self.deliver(frame)
+
+    def deliver_receipt(self, chat_id: int, user_id: int, frame: bytes) -> None:
+        if self.congested:
+            self.receipts[chat_id, user_id] = frame
+        else:
+            self.deliver(frame)
+
+    def forget_receipts(self, chat_id: int) -> None:
+        self.receipts = {key: frame for key, frame in self.receipts.items() if key[0] != chat_id}
 
     def close(self, code: CloseCode) -> None:
         self.codes.append(code)

@@ -321,7 +321,7 @@ class OverTcp(OutboxCase):
         self, steps: list[tuple[str, object]]
     ) -> None:
         self.setUp()
-        self.outbox._limit = 10_000_000
+        self.outbox = Outbox(self.fresh_transport(), self.outbox._flusher, 10_000_000, self.overflowed)
         transport, written = self.transport, b""
         for number, (step, value) in enumerate(steps):
             if step == "write":

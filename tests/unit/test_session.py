@@ -73,6 +73,12 @@ class BeforeHello(SessionCase):
         self.hello()
         self.assertEqual([frame["op"] for frame in self.shell.sent], [1])
 
+    def test_receipts_that_come_before_1_1_follow_it(self) -> None:
+        self.session.deliver_receipt(1, 7, frame_text(frames.encode(READ)))
+        self.hello()
+        self.assertEqual([frame["op"] for frame in self.shell.sent], [1, 12])
+        self.assertEqual(self.shell.receipts, {})
+
     def test_a_join_that_fails_closes_so_that_the_client_comes_again(self) -> None:
         for failure, code in (
             (Unavailable("down", sent=False), CloseCode.OVERLOADED),
@@ -125,6 +131,13 @@ class Answers(OpenCase):
             self.shell.congested = busy
             self.session.deliver_unless_busy(frame_text(frames.encode(READ)))
             self.assertEqual(len(self.shell.raw), sent)
+
+    def test_receipts_go_their_own_way_and_can_be_taken_back(self) -> None:
+        self.session.deliver_receipt(1, 8, b"one")
+        self.session.deliver_receipt(2, 8, b"two")
+        self.assertEqual((self.shell.raw, len(self.shell.receipts)), ([], 2))
+        self.session.forget_receipts(1)
+        self.assertEqual(self.shell.receipts, {(2, 8): b"two"})
 
     def test_a_full_mailbox_is_rate_limited_and_the_session_goes_on(self) -> None:
         self.chat.shut = Deferred()

@@ -37,11 +37,18 @@ class Shell:
         self.profile = Profile.FULL
         self.congested = False
         self.raw: list[bytes] = []
+        self.receipts: dict[tuple[int, int], bytes] = {}
         self.codes: list[CloseCode] = []
         self.drained: list[Callable[[], None]] = []
 
     def send(self, frame: bytes) -> None:
         self.raw.append(frame)
+
+    def send_receipt(self, chat_id: int, user_id: int, frame: bytes) -> None:
+        self.receipts[chat_id, user_id] = frame
+
+    def forget_receipts(self, chat_id: int) -> None:
+        self.receipts = {key: frame for key, frame in self.receipts.items() if key[0] != chat_id}
 
     def close_with(self, code: CloseCode) -> None:
         self.codes.append(code)

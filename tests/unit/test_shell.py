@@ -7,6 +7,7 @@ import weakref
 
 from twisted.internet.protocol import Factory, Protocol
 
+from chatsrv.session.admission import Admission
 from chatsrv.session.options import ShellOptions
 from chatsrv.session.outbox import frame_text
 from chatsrv.wire.codes import CloseCode, Profile
@@ -519,6 +520,43 @@ class SlowConsumers(ShellCase):
         wire.protocol.send(frame)
         self.assert_closing(wire, CloseCode.SLOW_CONSUMER)
         self.assertEqual(len(self.frames(wire)), 1)
+
+    def test_receipts_reach_the_wire_when_it_takes_more(self) -> None:
+        wire = self.open()
+        wire.protocol.send_receipt(1, 2, frame_text(b"1"))
+        self.clock.advance(0)
+        wire.producer.pauseProducing()
+        for payload in (b"2", b"3"):
+            wire.protocol.send_receipt(1, 2, frame_text(payload))
+        wire.protocol.send_receipt(4, 2, frame_text(b"4"))
+        wire.protocol.forget_receipts(4)
+        self.assertEqual(self.frames(wire), [(TEXT, b"1")])
+        wire.producer.resumeProducing()
+        self.assertEqual(self.frames(wire), [(TEXT, b"1"), (TEXT, b"3")])
+
+    def test_200_of_1000_that_do_not_read_are_closed_and_nobody_else_notices(self) -> None:
+        self.admission = Admission(seconds=self.clock.seconds, max_connections=1000, handshakes_burst=1000)
+        self.factory = self.make_factory()
+        wires = [self.open() for _ in range(1000)]
+        stopped, reading = wires[::5], [wire for number, wire in enumerate(wires) if number % 5]
+        for wire in stopped:
+            wire.producer.pauseProducing()
+        frame = frame_text(b"x" * 98)
+        for _ in range(10):
+            for wire in wires:
+                wire.protocol.send(frame)
+            self.clock.advance(0)
+        self.assertEqual({wire.protocol._outbox.waiting for wire in stopped}, {1000})
+        self.assertEqual([wire for wire in wires if wire.protocol.state != wire.protocol.STATE_OPEN], [])
+        for wire in wires:
+            wire.protocol.send(frame_text(b""))
+        self.clock.advance(0)
+        for wire in stopped:
+            self.assert_closing(wire, CloseCode.SLOW_CONSUMER)
+            self.assertEqual(len(self.frames(wire)), 1)
+        expected = frame * 10 + frame_text(b"")
+        self.assertEqual({wire.value() for wire in reading}, {expected})
+        self.assertEqual([wire for wire in reading if wire.protocol.state != wire.protocol.STATE_OPEN], [])
 
     def test_a_large_turn_that_the_socket_takes_is_no_overflow(self) -> None:
         wire = self.open()

@@ -77,6 +77,14 @@ class Receivers(SignalCase):
         self.feed.offer([change(5, removed=[1])])
         self.assertEqual((out.seen, other.seen), (["e5"], ["e5", "m9:2"]))
 
+    def test_nor_of_what_waits_for_his_busy_socket_when_he_is_removed(self) -> None:
+        out, other = self.attached(user_id=1), self.attached(user_id=2)
+        out.congested = other.congested = True
+        self.read(4)
+        out.deliver_receipt(2, 9, b"of another chat")
+        self.feed.offer([change(5, removed=[1])])
+        self.assertEqual((list(out.receipts), list(other.receipts)), ([(2, 9)], [(1, 9)]))
+
     def test_nor_while_it_is_known_that_he_will_be(self) -> None:
         session = self.attached()
         self.feed.estrange([1], 6)
@@ -157,12 +165,13 @@ class DroppedTyping(SignalCase):
         self.offer(5)
         self.assertEqual(session.seen, ["e5"])
 
-    def test_it_is_for_a_session_whose_socket_is_busy_while_marks_are_not(self) -> None:
+    def test_it_is_for_a_session_whose_socket_is_busy_while_marks_wait(self) -> None:
         busy, idle = self.attached(), self.attached(user_id=2)
         busy.congested = True
         self.type()
         self.read(4)
-        self.assertEqual((busy.seen, idle.seen), (["m9:2"], ["t9", "m9:2"]))
+        self.assertEqual((busy.seen, list(busy.receipts)), ([], [(1, 9)]))
+        self.assertEqual(idle.seen, ["t9", "m9:2"])
 
     def test_it_is_for_a_session_that_is_apart(self) -> None:
         held, late, other = self.attached(), self.attached(3), self.attached(user_id=2)
@@ -187,6 +196,14 @@ class Apart(SignalCase):
         self.assertEqual(session.seen, [])
         self.feed.release(session)
         self.assertEqual(session.seen, ["e5", "e6", "m9:2"])
+
+    def test_one_whose_socket_is_busy_by_then_is_told_later(self) -> None:
+        session = self.attached()
+        self.feed.hold(session)
+        self.read(4)
+        session.congested = True
+        self.feed.release(session)
+        self.assertEqual((session.seen, list(session.receipts)), ([], [(1, 9)]))
 
     def test_it_is_told_once_and_of_each_user_the_newest(self) -> None:
         session = self.attached()

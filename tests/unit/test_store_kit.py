@@ -273,6 +273,12 @@ class Listener:
         if self.hello is not None:
             self.deliver(frame)
 
+    def deliver_receipt(self, chat_id: int, user_id: int, frame: bytes) -> None:
+        self.deliver(frame)
+
+    def forget_receipts(self, chat_id: int) -> None:
+        pass
+
     congested = False
 
     def when_drained(self, callback: Callable[[], None]) -> None:
