@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
 
 from chatsrv.actors.attachment import Reply
 from chatsrv.actors.change import change_message
@@ -114,7 +115,13 @@ class ChatActor(Actor):
             self.feed.signals.offer(Signal(READ, seq, user, "", message_id))
 
     def on_news(self, payload: bytes) -> None:
-        """The bus: events of this chat, from this node or another one."""
+        """The bus: events of this chat, from this node or another one. A failure here is a crash, and read again."""
+        try:
+            self._take_news(payload)
+        except Exception:
+            self.registry.crashed(self, Failure(), self.feed)
+
+    def _take_news(self, payload: bytes) -> None:
         news = chat_news(payload)
         if news.operation != self.committing:
             self.feed.offer(news.events)

@@ -14,7 +14,7 @@ import msgspec
 from chatsrv.actors.attachment import Attachment, Reply
 from chatsrv.actors.rendering import chat_frame, chat_gone
 from chatsrv.actors.signals import Signals
-from chatsrv.actors.subscriber import Subscriber
+from chatsrv.actors.subscriber import Subscriber, give_up
 from chatsrv.store.events import MESSAGE, ChatEvent
 from chatsrv.wire.frames import encode
 from chatsrv.wire.framing import frame_text
@@ -159,27 +159,46 @@ class Feed:
             self._hole(len(ahead))
 
     def _deliver(self, event: ChatEvent) -> None:
+        frame = frame_text(encode(chat_frame(self.chat_id, event)))
         self.position = event.seq
         if event.kind <= MESSAGE:
             self.active_at = event.at
-        frame = frame_text(encode(chat_frame(self.chat_id, event)))
         by = event.by
         for user_id, deliver, attachment in self._audience or self._gathered():
-            if user_id == by:
-                attachment.give(event, frame)
-            else:
-                deliver(frame)
+            try:
+                if user_id == by:
+                    attachment.give(event, frame)
+                else:
+                    deliver(frame)
+            except Exception:
+                self._lose(attachment)
         if event.removed:
             for subscriber in [s for s in self._in_step if s.user_id in event.removed]:
                 attachment = self._apart[subscriber] = self._in_step[subscriber]
                 self._step_out(subscriber)
                 attachment.part(event.seq)
         for attachment in list(self._apart.values()):
-            attachment.take(event, frame)
+            try:
+                attachment.take(event, frame)
+            except Exception:
+                self._lose(attachment)
             self._settle(attachment)
 
+    def _lose(self, attachment: Attachment) -> None:
+        """Called while an exception is handled: its session cannot take what is due, so nothing later either."""
+        give_up(attachment.subscriber)
+        attachment.replies.clear()
+        self.detach(attachment.subscriber)
+
     def _settle(self, attachment: Attachment) -> None:
-        """Move an attachment on: give what it held, call for what it lacks, or take it into step."""
+        """Move an attachment on, as far as it goes."""
+        try:
+            self._move_on(attachment)
+        except Exception:
+            self._lose(attachment)
+
+    def _move_on(self, attachment: Attachment) -> None:
+        """Give what it held, call for what it lacks, or take it into step."""
         if self._attached.get(attachment.subscriber) is not attachment:
             return
         if attachment.holds or attachment.late or self.position is None:
@@ -239,8 +258,11 @@ class Feed:
         """The chat is no more: tell who is attached, and let go of them."""
         frame = frame_text(encode(chat_gone(self.chat_id, (self.position or 0) + 1)))
         for subscriber, attachment in list(self._attached.items()):
-            if not attachment.holds:
-                subscriber.deliver(frame)
+            try:
+                if not attachment.holds:
+                    subscriber.deliver(frame)
+            except Exception:
+                give_up(subscriber)
             self.detach(subscriber)
 
     def subscribers(self) -> list[Subscriber]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatsrv.actors.rendering import signal_frame
-from chatsrv.actors.subscriber import Subscriber
+from chatsrv.actors.subscriber import Subscriber, give_up
 from chatsrv.store.events import TYPING, Signal
 from chatsrv.wire.codes import Profile
 from chatsrv.wire.frames import encode
@@ -50,10 +50,13 @@ class Signals:
         for subscriber in self._feed.in_step():
             if not _concerns(subscriber, signal):
                 continue
-            if signal.kind == TYPING:
-                subscriber.deliver_unless_busy(frame)
-            else:
-                subscriber.deliver_receipt(self._feed.chat_id, signal.user, frame)
+            try:
+                if signal.kind == TYPING:
+                    subscriber.deliver_unless_busy(frame)
+                else:
+                    subscriber.deliver_receipt(self._feed.chat_id, signal.user, frame)
+            except Exception:
+                give_up(subscriber)
         if signal.kind != TYPING:
             for attachment in self._feed.apart():
                 if _concerns(attachment.subscriber, signal):

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from chatsrv.log import Logger
 from chatsrv.wire.codes import CloseCode, Profile
 from chatsrv.wire.frames import Body, Hello
 
 if TYPE_CHECKING:
     from chatsrv.actors.feed import Feed
+
+_log = Logger()
 
 
 class Subscriber(Protocol):
@@ -58,6 +61,18 @@ class Subscriber(Protocol):
 
     def close(self, code: CloseCode) -> None:
         """End the connection; the actors hear of it by a leave, later."""
+
+
+def give_up(subscriber: Subscriber) -> None:
+    """Called while an exception is handled that a session raised: a bug of ours, for which it alone pays.
+
+    Closes it with 1011, so that its client comes again and reads what it missed. Raises nothing.
+    """
+    _log.failure("a session of user {user_id} could not be told", user_id=subscriber.user_id)
+    try:
+        subscriber.close(CloseCode.INTERNAL_ERROR)
+    except Exception:
+        _log.failure("a session of user {user_id} could not be closed", user_id=subscriber.user_id)
 
 
 class Result(msgspec.Struct, frozen=True):

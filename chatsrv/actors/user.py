@@ -19,7 +19,7 @@ from chatsrv.actors.friends import FRIEND_REQUESTS
 from chatsrv.actors.hello import join
 from chatsrv.actors.inbox import read_inbox
 from chatsrv.actors.relations import RelationFrame, Relations, is_shown, relation_frame, untold
-from chatsrv.actors.subscriber import Subscriber
+from chatsrv.actors.subscriber import Subscriber, give_up
 from chatsrv.actors.user_log import UserLog
 from chatsrv.kernel import Actor, Envelope, Overdue, Registry
 from chatsrv.redis import Unavailable
@@ -178,12 +178,15 @@ class UserActor(Actor):
             asked_here = told and any(event and each.operation == event.operation for each in asking)
             if not is_shown(body, self.user_id, session.profile, asked_here=asked_here):
                 continue
-            if told and event:
-                taken = any(each.takes(event, frame) for each in asking)
-            else:
-                taken = any(each.covers(body, frame, event) for each in asking)
-            if not taken:
-                session.deliver(frame)
+            try:
+                if told and event:
+                    taken = any(each.takes(event, frame) for each in asking)
+                else:
+                    taken = any(each.covers(body, frame, event) for each in asking)
+                if not taken:
+                    session.deliver(frame)
+            except Exception:
+                give_up(session)
 
     # Status
 
@@ -196,8 +199,11 @@ class UserActor(Actor):
                 continue
             if session.congested or now - told.at < self.node.options.status_interval_s:
                 self.node.presence.tell_later(self)
-            else:
+                continue
+            try:
                 self.send_status(session, online, now)
+            except Exception:
+                give_up(session)
 
     def send_status(self, session: Subscriber, online: set[int], now: float) -> None:
         self.sessions[session] = Told(online, now)

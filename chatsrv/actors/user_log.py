@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
 
 from chatsrv.redis import Unavailable
 from chatsrv.store.events import SURPLUS, UserEvent, user_event
@@ -64,6 +65,13 @@ class UserLog:
             )
 
     def _heard(self, payload: bytes) -> None:
+        """The bus. What goes wrong here is a crash, and the change is read again."""
+        try:
+            self._take(payload)
+        except Exception:
+            self._actor.registry.crashed(self._actor, Failure(), self)
+
+    def _take(self, payload: bytes) -> None:
         event = user_event(payload)
         if event.kind == SURPLUS:
             self._actor.close_surplus(event.operation)
@@ -77,12 +85,12 @@ class UserLog:
             self.refill()
 
     def _apply(self, event: UserEvent) -> None:
-        self.rev = event.rev
         self._actor.apply(event)
+        self.rev = event.rev
 
     def _begin(self, lists: UserLists, *, show: bool) -> None:
-        self.rev = lists.rev
         self._actor.adopt(lists, show=show)
+        self.rev = lists.rev
         early, self._early = self._early, []
         for event in early:
             if event.rev == self.rev + 1:
