@@ -1,12 +1,17 @@
 """The end of the reactor's turn: when what was written in it leaves, and what was put off until then is done.
 
-One object per factory. An :class:`Outbox` puts itself on ``due`` with its first frame of a turn. Always: a timer runs
-while anything is due; an outbox or a call that fails is logged and the others are served.
+One object per factory. An :class:`Outbox` puts itself on ``due`` with its first frame of a turn. What one event
+gives to a large group leaves in slices, between which the reactor runs, so that everybody else is as fast as
+ever (RELIABILITY F45). Always: a timer runs while anything is due; a slice sends to ``SLICE`` outboxes at most,
+and to some of those that wait longest, so none waits for ever; frames written meanwhile to an outbox that waits
+leave with those before them; an outbox or a call that fails is logged and the others are served.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from chatsrv.log import Logger
@@ -14,6 +19,8 @@ from chatsrv.log import Logger
 if TYPE_CHECKING:
     from chatsrv.session.outbox import Outbox
 
+#: Outboxes flushed in one turn, 2 to 3 ms; at least so many of them are of those that wait longest.
+SLICE, LEAST_WAITING = 250, 50
 _log = Logger()
 
 
@@ -24,6 +31,8 @@ class Flusher:
         self.due: list[Outbox] = []
         self._reactor = reactor
         self._calls: list[Callable[[], None]] = []
+        self._waiting: deque[Outbox] = deque()  # for a later turn
+        self._started = False
 
     def at_turn_end(self, call: Callable[[], None]) -> None:
         """Calls it before the reactor waits again; what it raises is logged."""
@@ -39,11 +48,16 @@ class Flusher:
 
     def start(self) -> None:
         """Whoever puts something on an empty list calls this; to call it twice in a turn is harmless."""
-        self._reactor.callLater(0, self._run)
+        if not self._started:
+            self._started = True
+            self._reactor.callLater(0, self._run)
 
     def _run(self) -> None:
+        self._started = False
         due, self.due = self.due, []
         calls, self._calls = self._calls, []
+        if self._waiting or len(due) > SLICE:
+            due = self._slice(due)
         for outbox in due:
             try:
                 outbox.flush()
@@ -54,3 +68,21 @@ class Flusher:
                 call()
             except Exception:
                 _log.failure("a call at the end of the turn failed")
+
+    def _slice(self, due: list[Outbox]) -> list[Outbox]:
+        """What leaves in this turn: of each event what is for few, as far as there is room; then who waits longest."""
+        waiting = self._waiting
+        now: list[Outbox] = []
+        for _, told in groupby(due, _what_it_sends):
+            outboxes = list(told)
+            fits = len(now) + len(outboxes) <= SLICE - LEAST_WAITING
+            (now if fits else waiting).extend(outboxes)
+        now += [waiting.popleft() for _ in range(min(SLICE - len(now), len(waiting)))]
+        if waiting:
+            self.start()
+        return now
+
+
+def _what_it_sends(outbox: Outbox) -> int:
+    """The same for all members of a chat who are told of an event: they are given one and the same object."""
+    return id(outbox.first)

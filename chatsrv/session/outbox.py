@@ -134,6 +134,11 @@ class Outbox:
             self._relieved()
 
     @property
+    def first(self) -> bytes | None:
+        """The frame that leaves next."""
+        return self._frames[0] if self._frames is not None else None
+
+    @property
     def congested(self) -> bool:
         """The transport takes no more, or much was written in this turn already."""
         return self.paused or self.waiting >= min(_JOINED_BYTES, self._limit // 4)
