@@ -32,7 +32,7 @@ _int = int.from_bytes
 class Frames(WebSocketServerProtocol):  # type: ignore[misc]  # autobahn is untyped
     """Feeds an open connection's bytes to the fast path and to Autobahn, and applies the inbound rules.
 
-    A subclass gives ``options``, ``heartbeat`` (``tick``, ``window``), ``longest_at_once`` (of the frames
+    A subclass gives ``options``, ``heartbeat`` (`Heartbeat`), ``longest_at_once`` (of the frames
     that :meth:`dataReceived` takes itself), :meth:`other_input`, :meth:`deliver`, :meth:`crashed` and
     :meth:`close_with`.
     """
@@ -49,6 +49,8 @@ class Frames(WebSocketServerProtocol):  # type: ignore[misc]  # autobahn is unty
     failedByMe = False
     heard = 0
     message_since = 0
+    due: float = 0
+    ends_at = float("inf")
     _window = -1
     _frames_left = 0
     _controls_left = 0
@@ -185,7 +187,7 @@ class Frames(WebSocketServerProtocol):  # type: ignore[misc]  # autobahn is unty
     def onMessageBegin(self, isBinary: bool) -> None:
         super().onMessageBegin(isBinary)
         self._fragments = 0
-        self.message_since = self.heartbeat.tick
+        self.heartbeat.expect_message(self)
         if isBinary:
             self._fail(CloseCode.UNSUPPORTED_DATA)
 

@@ -87,8 +87,7 @@ class Session:
         self._epoch = ""
         self._replays: Replays | None = None
         self._terms = terms
-        left_s = terms.seconds_left(shell.identity)
-        self._expiry = node.clock.callLater(max(0.0, left_s), self._expired)
+        shell.expire_in(terms.seconds_left(shell.identity))
 
     # The shell's side
 
@@ -110,8 +109,6 @@ class Session:
                 self.close(CloseCode.POLICY)
 
     def closed(self) -> None:
-        if self._expiry.active():
-            self._expiry.cancel()
         self._state = State.CLOSED
         self.__dict__.pop("deliver", None)
         self._held, self._undelivered = [], []
@@ -221,10 +218,7 @@ class Session:
             identity = self._terms.successor(token, self.user_id)
         except Refused as refused:
             return refused
-        if self._expiry.active():
-            self._expiry.cancel()
-        left_s = self._terms.seconds_left(identity)
-        self._expiry = self._node.clock.callLater(max(0.0, left_s), self._expired)
+        self._shell.expire_in(self._terms.seconds_left(identity))
         renewed = frames.Renewed(expires_at=self._terms.expires_at(identity))
         return Result(renewed, renewed)
 
@@ -260,9 +254,6 @@ class Session:
     def _leave_when_answered(self) -> None:
         if not self._in_flight:
             self.close(CloseCode.GOING_AWAY)
-
-    def _expired(self) -> None:
-        self.close(CloseCode.UNAUTHORIZED)
 
 
 def _as_refusal(failure: Exception) -> Refused:

@@ -94,6 +94,10 @@ class Shell(Frames):
         if self._outbox is not None:
             self._outbox.forget_receipts(chat_id)
 
+    def expire_in(self, seconds: float) -> None:
+        """Closes it with 4401 then, at the next beat, unless this is called again: its token ends."""
+        self.heartbeat.expire(self, seconds)
+
     @property
     def congested(self) -> bool:
         """The socket does not take more at the moment, or much waits unsent."""

@@ -68,6 +68,9 @@ class Line:
             size = {126: 4, 127: 10}.get(frame[1], 2)
             self._put(_frame.decode(frame[size:]))
 
+    def expire_in(self, seconds: float) -> None:
+        """Tokens outlast a run."""
+
     def send_receipt(self, chat_id: int, user_id: int, frame: bytes) -> None:
         self.send(frame)
 

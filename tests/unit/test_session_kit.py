@@ -38,11 +38,16 @@ class Shell:
         self.congested = False
         self.raw: list[bytes] = []
         self.receipts: dict[tuple[int, int], bytes] = {}
+        self.clock = Clock()
+        self.ends_at = 0.0
         self.codes: list[CloseCode] = []
         self.drained: list[Callable[[], None]] = []
 
     def send(self, frame: bytes) -> None:
         self.raw.append(frame)
+
+    def expire_in(self, seconds: float) -> None:
+        self.ends_at = self.clock.seconds() + seconds
 
     def send_receipt(self, chat_id: int, user_id: int, frame: bytes) -> None:
         self.receipts[chat_id, user_id] = frame
@@ -104,7 +109,7 @@ class SessionCase(TestCase):
 
     def setUp(self) -> None:
         self.clock, self.shell, self.log, self.over = Clock(), Shell(), Log(), []
-        self.shell.profile = self.profile
+        self.shell.profile, self.shell.clock = self.profile, self.clock
         users, chats = (Registry(self.clock, Waiting, mailbox_entries=self.mailbox_entries) for _ in range(2))
         self.user, self.chat = users.get(7), chats.get(1)
         node = SimpleNamespace(

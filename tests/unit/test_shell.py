@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import weakref
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory, Protocol
+from twisted.python.failure import Failure
 
 from chatsrv.session.admission import Admission
 from chatsrv.session.options import ShellOptions
@@ -19,6 +21,7 @@ from tests.unit.test_shell_kit import (
     PONG,
     TEXT,
     ShellCase,
+    Wire,
     client_frame,
     close_codes,
     request,
@@ -627,3 +630,107 @@ class Heartbeats(ShellCase):
         self.clock.advance(0)
         self.clock.advance(0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_a_connection_that_does_nothing_is_looked_at_twice_for_each_ping(self) -> None:
+        looks: list[int] = []
+        attend = self.factory.heartbeat._attend
+        self.factory.heartbeat._attend = lambda shell, silent: (looks.append(silent), attend(shell, silent))
+        wires = [self.open() for _ in range(10)]
+        for _ in range(4):
+            self.clock.pump([1] * 24)
+            for wire in wires:
+                self.receive(wire, client_frame(PONG))
+            self.clock.advance(1)
+        self.assertLessEqual(len(looks), 10 * 4 * 2)
+
+    def test_each_is_on_one_list_at_a_time_whatever_happens(self) -> None:
+        heartbeat = self.factory.heartbeat
+        wires = [self.open() for _ in range(4)]
+        for seconds in (100, 3, 50, 20, 4, 2000):
+            wires[0].protocol.expire_in(seconds)
+            self.receive(wires[1], client_frame(TEXT, b"a", fin=False))
+            self.receive(wires[1], client_frame(CONTINUATION, b"b"))
+            self.receive(wires[2], text("x"))
+            self.clock.advance(1)
+            listed = [shell for shells in heartbeat._due.values() for shell in shells]
+            self.assertEqual((len(listed), set(listed)), (4, heartbeat.shells))
+        for wire in wires:
+            wire.abortConnection()
+        self.clock.advance(0)
+        self.assertEqual((heartbeat._due, heartbeat.shells), ({}, set()))
+
+    def test_one_that_goes_while_it_is_looked_at_is_on_no_list_any_more(self) -> None:
+        wires = [self.open() for _ in range(3)]
+        heartbeat = self.factory.heartbeat
+        heartbeat._attend = lambda shell, silent: shell.connectionLost(Failure(ConnectionDone()))
+        self.clock.pump([1] * 25)
+        self.assertEqual((heartbeat._due, heartbeat.shells), ({}, set()))
+        self.assertEqual([session.told for session in self.sessions], [["opened", "closed"]] * len(wires))
+
+
+class Expiring(ShellCase):
+    """A token ends at the beat behind its time: never early, and at most one beat late."""
+
+    def open_at(self, offset: float) -> Wire:
+        """A connection that was opened between two beats."""
+        self.open()
+        self.clock.advance(offset)
+        return self.open()
+
+    def lasts(self, wire: Wire) -> float:
+        """How long it is open from now on, looked at ten times a second."""
+        tenths = 0
+        while wire.protocol.state == wire.protocol.STATE_OPEN:
+            self.clock.advance(0.1)
+            tenths += 1
+        self.assert_closing(wire, CloseCode.UNAUTHORIZED)
+        return tenths / 10
+
+    def test_it_closes_with_4401_within_a_beat_after_its_time(self) -> None:
+        for offset in (0, 0.1, 0.9):
+            for seconds in (0.05, 1.05, 3.55, 24.95, 30.05):
+                self.factory = self.make_factory(options=ShellOptions(ping_interval_s=3600))
+                wire = self.open_at(offset)
+                wire.protocol.expire_in(seconds)
+                self.assertTrue(seconds <= self.lasts(wire) < seconds + 1.15, (offset, seconds))
+
+    def test_one_that_is_over_already_closes_at_the_next_beat(self) -> None:
+        wire = self.open()
+        wire.protocol.expire_in(-5)
+        self.assertLess(self.lasts(wire), 1.15)
+
+    def test_the_last_word_counts_earlier_or_later(self) -> None:
+        for seconds in (5.05, 15.05):
+            wire = self.open()
+            wire.protocol.expire_in(10)
+            self.clock.advance(2)
+            wire.protocol.expire_in(seconds)
+            self.assertTrue(seconds <= (lasts := self.lasts(wire)) < seconds + 1.15, lasts)
+
+    def test_it_is_so_for_one_that_talks_and_without_pings(self) -> None:
+        for options in (ShellOptions(), ShellOptions(ping_interval_s=0)):
+            self.factory = self.make_factory(options=options)
+            wire = self.open()
+            wire.protocol.expire_in(100)
+            for _ in range(100):
+                self.receive(wire, text("x"))
+                self.assertEqual(wire.protocol.state, wire.protocol.STATE_OPEN)
+                self.clock.advance(1)
+            self.clock.advance(1)
+            self.assert_closing(wire, CloseCode.UNAUTHORIZED)
+
+    def test_a_reactor_that_was_held_up_does_not_make_it_last_longer(self) -> None:
+        wire = self.open()
+        wire.protocol.expire_in(1000)
+        for _ in range(20):  # each beat comes far too late
+            self.clock.advance(50)
+            self.receive(wire, text("x"))
+        self.clock.advance(1)
+        self.assert_closing(wire, CloseCode.UNAUTHORIZED)
+
+    def test_one_that_is_closing_already_keeps_its_code(self) -> None:
+        wire = self.open()
+        wire.protocol.expire_in(1)
+        wire.protocol.close_with(CloseCode.NORMAL)
+        self.clock.pump([1] * 3)
+        self.assert_closing(wire, CloseCode.NORMAL)
