@@ -67,7 +67,7 @@ async def _enter(user: UserActor, session: Subscriber) -> UserLists | None:
 async def _read_heads(user: UserActor, chats: list[ChatActor]) -> tuple[str, list[Head]]:
     """The epoch, confirmed after the head of each chat was read."""
     node = user.node
-    reading = together(node.store.link, [_head(chat, user.user_id) for chat in chats])
+    reading = together(node.store.link, [_head(chat, user.user_id) for chat in chats], hello=True)
     heads = await within(node.clock, node.options.request_timeout_s, reading)
     return await node.epoch.confirm(), heads
 

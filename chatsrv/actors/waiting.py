@@ -17,8 +17,12 @@ T = TypeVar("T")
 TOGETHER = 200
 
 
-async def together(link: RedisLink, coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def together(
+    link: RedisLink, coroutines: Iterable[Coroutine[Any, Any, T]], *, hello: bool = False
+) -> list[T]:
     """The results of all, in order. They run at the same time, as far as the link has room for bulk work.
+
+    ``hello``: somebody waits to be greeted, and not behind all other bulk work.
 
     Raises the first failure as it is; what was not begun by then never is.
     """
@@ -32,7 +36,7 @@ async def together(link: RedisLink, coroutines: Iterable[Coroutine[Any, Any, T]]
 
     try:
         while waiting and not failed:
-            await link.room()
+            await link.room(hello=hello)
             if failed:
                 break
             part, waiting = waiting[:TOGETHER], waiting[TOGETHER:]

@@ -22,6 +22,8 @@ from chatsrv.redis.pipeline import Done, Pipeline
 from chatsrv.redis.script import Part, PreparedScript, Script
 
 SCRIPT_HEADERS_SINCE = (7, 0, 0)
+#: So many may wait for room in each lane.
+ROOM_WAITERS = 16_384
 
 
 class RedisLink(Link):
@@ -45,7 +47,11 @@ class RedisLink(Link):
         self._max_in_flight = max_in_flight
         self._scripts: dict[str, Script] = {}
         self._takes_headers = True
-        self._room_waiters: deque[Deferred[None]] = deque()
+        self._waiters: dict[bool, deque[Deferred[None]]] = {
+            True: deque(),
+            False: deque(),
+        }  # for room; True: hello
+        self._hello_was_last = False
 
     def send(self, done: Done, *command: Part) -> None:
         """Send one command; when it is down or full ``done`` is called before this returns.
@@ -133,17 +139,21 @@ class RedisLink(Link):
             lambda _: None, lambda failure: failure.value.subFailure
         )
 
-    def room(self) -> Deferred[None]:
-        """Fires when less than half of ``max_in_flight`` waits; fails with ``Unavailable`` when it is down.
+    def room(self, *, hello: bool = False) -> Deferred[None]:
+        """Fires when less than half of ``max_in_flight`` waits; fails with ``Unavailable`` when it is down, or too
+        many wait.
 
-        Several waiters are let in one after the other, each after the commands that the last one sent.
+        Waiters are let in one after the other, each after the commands that the last one sent; those for a
+        ``hello`` and all others by turns, so that neither waits behind a crowd of the other kind.
         """
         if not self.connected or self._pipeline is None:
             return fail(Unavailable(self.last_error or "not connected", sent=False))
-        if not self._room_waiters and len(self._pipeline.waiting) < self._max_in_flight / 2:
+        if not any(self._waiters.values()) and len(self._pipeline.waiting) < self._max_in_flight / 2:
             return succeed(None)
+        if len(self._waiters[hello]) >= ROOM_WAITERS:
+            return fail(Unavailable("too many wait for the store", sent=False))
         waiter: Deferred[None] = Deferred()
-        self._room_waiters.append(waiter)
+        self._waiters[hello].append(waiter)
         return waiter
 
     def _sha(self, script: Script) -> str:
@@ -165,12 +175,18 @@ class RedisLink(Link):
 
     def _let_in(self) -> None:
         pipeline = self._pipeline
-        while self._room_waiters and pipeline is not None and len(pipeline.waiting) < self._max_in_flight / 2:
-            self._room_waiters.popleft().callback(None)
+        while pipeline is not None and len(pipeline.waiting) < self._max_in_flight / 2:
+            self._hello_was_last = not self._hello_was_last
+            waiters = self._waiters[self._hello_was_last] or self._waiters[not self._hello_was_last]
+            if not waiters:
+                return
+            waiters.popleft().callback(None)
 
     def _dropped(self) -> None:
-        waiters, self._room_waiters = self._room_waiters, deque()
-        for waiter in waiters:
+        waiting = [waiter for waiters in self._waiters.values() for waiter in waiters]
+        for waiters in self._waiters.values():
+            waiters.clear()
+        for waiter in waiting:
             waiter.errback(Unavailable(self.last_error or "not connected", sent=False))
 
 

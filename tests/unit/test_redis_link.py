@@ -13,7 +13,7 @@ from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
 
-from chatsrv.redis import RedisAddress, RedisLink, ReplyError, Script, Unavailable
+from chatsrv.redis import RedisAddress, RedisLink, ReplyError, Script, Unavailable, commands
 from tests.support.redis import RedisServer
 
 
@@ -344,6 +344,34 @@ class BoundTests(LinkTestCase):
 
         await gatherResults([Deferred.fromCoroutine(worker()) for _ in range(20)])
         self.assertEqual(most, 4)
+
+    async def test_who_is_to_be_greeted_and_all_others_are_let_in_by_turns(self) -> None:
+        link = self.link(max_in_flight=2)
+        await link.when_up()
+        order: list[str] = []
+
+        async def worker(name: str, *, hello: bool) -> None:
+            await link.room(hello=hello)
+            order.append(name)
+            link.send(lambda reply: None, "PING")
+
+        link.send(lambda reply: None, "PING")
+        others = [Deferred.fromCoroutine(worker(f"o{n}", hello=False)) for n in range(4)]
+        hellos = [Deferred.fromCoroutine(worker(f"h{n}", hello=True)) for n in range(2)]
+        await gatherResults([*others, *hellos])
+        self.assertEqual([name for name in order if name[0] == "o"], ["o0", "o1", "o2", "o3"])
+        self.assertLessEqual(order.index("h1"), 3)
+        self.assertLess(order.index("o1"), 4)
+
+    async def test_one_more_than_may_wait_for_room_is_refused(self) -> None:
+        self.patch(commands, "ROOM_WAITERS", 2)
+        link = self.link(max_in_flight=2)
+        await link.when_up()
+        link.send(lambda reply: None, "PING")
+        waiting = [link.room() for _ in range(2)]
+        refused = await self.assertFailure(link.room(), Unavailable)
+        self.assertEqual(refused.sent, False)
+        await gatherResults([*waiting, link.room(hello=True)])
 
     async def test_who_waits_for_room_is_told_when_the_link_goes_down(self) -> None:
         link = self.link(max_in_flight=2)

@@ -32,7 +32,7 @@ class TogetherCase(SynchronousTestCase):
         self.jobs: dict[int, Deferred[Any]] = {}
         self.coroutines: list[Coroutine[Any, Any, Any]] = []
 
-    def room(self) -> Deferred[None]:
+    def room(self, *, hello: bool = False) -> Deferred[None]:
         self.rooms.append(Deferred())
         return self.rooms[-1]
 
