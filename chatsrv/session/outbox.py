@@ -43,6 +43,7 @@ class Outbox:
         "_flusher",
         "_frames",
         "_limit",
+        "_much",
         "_on_overflow",
         "_receipts",
         "_room",
@@ -56,6 +57,7 @@ class Outbox:
         self._transport = transport
         self._flusher = flusher
         self._limit = limit
+        self._much = min(_JOINED_BYTES, limit // 4)
         self._on_overflow = on_overflow
         direct = isinstance(transport, Connection) and not transport.TLS
         # The socket's own method, never a number that another connection may have by then.
@@ -92,7 +94,7 @@ class Outbox:
 
     def write_receipt(self, chat_id: int, user_id: int, frame: bytes) -> None:
         """``write`` of a 12/8; while congested it waits apart and is replaced by a later one of this chat and user."""
-        if not self.congested:
+        if not (self.paused or self.waiting >= self._much):  # `congested`, without a call
             self.write(frame)
         elif not self._closed:
             if self._receipts is None:
@@ -141,7 +143,7 @@ class Outbox:
     @property
     def congested(self) -> bool:
         """The transport takes no more, or much was written in this turn already."""
-        return self.paused or self.waiting >= min(_JOINED_BYTES, self._limit // 4)
+        return self.paused or self.waiting >= self._much
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Calls it once as soon as the outbox is not congested (at the earliest at the end of this turn)."""
