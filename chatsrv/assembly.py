@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chatsrv.actors import NodeOptions
-from chatsrv.auth.keys import VerificationKey
+from chatsrv.auth.keyset import KeySource
 from chatsrv.auth.tokens import TokenVerifier
 from chatsrv.config import Settings, connection_limit
 from chatsrv.session.admission import Admission
@@ -58,9 +58,9 @@ def shell_options(settings: Settings) -> ShellOptions:
     )
 
 
-def token_verifier(settings: Settings, key: VerificationKey) -> TokenVerifier:
+def token_verifier(settings: Settings, keys: KeySource) -> TokenVerifier:
     return TokenVerifier(
-        key,
+        keys,
         user_claim=settings.jwt_user_claim,
         issuer=settings.jwt_issuer or None,
         audience=settings.jwt_audience or None,

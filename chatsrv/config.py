@@ -40,6 +40,8 @@ _TYPES: Mapping[str, Any] = {
 }
 _DEFAULTS = Settings()
 _BACKLOG = 4096
+#: Lists that may be given as one text.
+_ONE_OR_SEVERAL = frozenset({"jwt_key_file"})
 
 
 class ConfigError(Exception):
@@ -65,8 +67,12 @@ def load_settings(
     values.update((n, _checked(n, v, f"option --{n.replace('_', '-')}")) for n, v in given.items())
     settings = Settings(**values, unknown_environment=tuple(_unknown(environ)))
     _check_together(settings)
-    paths = {n: os.path.abspath(p) for n in ("data_dir", "jwt_key_file") if (p := getattr(settings, n))}
-    return msgspec.structs.replace(settings, **paths)
+    return msgspec.structs.replace(
+        settings,
+        data_dir=os.path.abspath(settings.data_dir),
+        # What may stand behind a path (" until ...") has no slash, and stays.
+        jwt_key_file=tuple(map(os.path.abspath, settings.jwt_key_file)),
+    )
 
 
 def names() -> tuple[str, ...]:
@@ -155,6 +161,8 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _checked(name: str, value: Any, where: str, *, strict: bool = True) -> Any:
+    if name in _ONE_OR_SEVERAL and isinstance(value, str):
+        value = [value]
     try:
         checked = msgspec.convert(value, _TYPES[name], strict=strict)
     except msgspec.ValidationError:

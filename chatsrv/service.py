@@ -19,7 +19,8 @@ from twisted.internet.task import deferLater
 from chatsrv import assembly, garbage, monotonic
 from chatsrv import exit as process
 from chatsrv.actors import Node
-from chatsrv.auth.keys import VerificationKey, load_key
+from chatsrv.auth.keys import load_keys
+from chatsrv.auth.keyset import KeySet, KeySource
 from chatsrv.bus import Bus, Channels
 from chatsrv.config import ConfigError, Settings, with_backlog
 from chatsrv.log import Logger, set_level
@@ -94,14 +95,14 @@ class ChatService(Service):
     async def _start(self) -> None:
         settings = self.settings
         try:
-            key = load_key(settings, create=True)
+            keys = KeySet(load_keys(settings, create=True))
             address = await self._start_redis()
             store, bus = await self._connect(address)
             await self._start_node(store, bus, address)
-            await self._listen(self._shell_factory(key))
+            await self._listen(self._shell_factory(keys))
         except (CannotStart, ConfigError, StartError) as error:
             raise CannotStart(str(error)) from None
-        self._announce(address, signs=key.secret is not None)
+        self._announce(address, keys)
         if self._own_process:
             garbage.tune()
 
@@ -156,10 +157,10 @@ class ChatService(Service):
         except (Unavailable, ReplyError) as error:
             raise _unusable(address, str(error)) from None
 
-    def _shell_factory(self, key: VerificationKey) -> ShellFactory:
+    def _shell_factory(self, keys: KeySource) -> ShellFactory:
         settings = self.settings
         self._admission = assembly.admission(settings, self._reactor.seconds, self._store_in_reach)
-        verifier = assembly.token_verifier(settings, key)
+        verifier = assembly.token_verifier(settings, keys)
         self._terms = assembly.token_terms(settings, verifier)
         return ShellFactory(
             reactor=self._reactor,
@@ -181,14 +182,14 @@ class ChatService(Service):
                     " or CHATSRV_LISTEN"
                 ) from None
 
-    def _announce(self, address: RedisAddress, *, signs: bool) -> None:
+    def _announce(self, address: RedisAddress, keys: KeySet) -> None:
         for variable in self.settings.unknown_environment:
             self.log.warn("environment variable {name} is no setting and is ignored", name=variable)
         redis = self._redis
         store = f"Redis at {address}"
         if redis is not None:
             store = f"{self.settings.data_dir} (embedded Redis {redis.version}, {redis.binary})"
-        for line in welcome(self.settings, self.ports, store, signs=signs):
+        for line in welcome(self.settings, self.ports, store, keys):
             self.log.info("{line}", line=line)
 
     # Sessions

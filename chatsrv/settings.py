@@ -49,8 +49,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     # --- who may connect ---
     jwt_secret: Annotated[str, _is(
         "HMAC secret of at least 32 bytes for the tokens; best given by the environment")] = ""
-    jwt_key_file: Annotated[str, _is(
-        "file with an HMAC secret or a PEM public key (RSA, EC, Ed25519) for the tokens")] = ""
+    jwt_key_file: Annotated[tuple[str, ...], _is(
+        "files with an HMAC secret or a PEM public key (RSA, EC, Ed25519) for the tokens, each with a time "
+        'behind it or none: "old.pem until 2027-01-31T00:00:00Z"')] = ()
     jwt_user_claim: Annotated[str, _is(
         "the claim that holds the user id", least=1)] = "sub"
     jwt_issuer: Annotated[str, _is(

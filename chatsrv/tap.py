@@ -14,7 +14,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from chatsrv._version import __version__
-from chatsrv.auth.keys import load_key
+from chatsrv.auth.keys import load_keys
 from chatsrv.config import ConfigError, Settings, load_settings
 from chatsrv.preflight import preflight
 
@@ -32,16 +32,20 @@ class Options(usage.Options):
         ["config", "c", None, "Configuration file (TOML)"],
         ["data-dir", "d", None, "Directory of the embedded Redis and the token secret (default: ./var)"],
         ["redis", None, None, "redis://, rediss:// or unix:// URL, or embedded (default)"],
-        ["jwt-key-file", None, None, "File with an HMAC secret or a PEM public key for the tokens"],
     ]
 
     def __init__(self) -> None:
         usage.Options.__init__(self)
         self["listen"] = []
+        self["jwt-key-file"] = []
 
     def opt_listen(self, endpoint: str) -> None:
         """Twisted server endpoint to listen on, repeatable (default: tcp:8080:interface=127.0.0.1)"""
         self["listen"].append(endpoint)
+
+    def opt_jwt_key_file(self, file: str) -> None:
+        """File with an HMAC secret or a PEM public key for the tokens, repeatable; "FILE until TIME" ends it then"""
+        self["jwt-key-file"].append(file)
 
     def opt_version(self) -> None:
         """Print the version and exit."""
@@ -74,7 +78,7 @@ def makeService(options: Options) -> IService:
 def _check(settings: Settings) -> None:
     """Find now, while there is a terminal, what would otherwise fail once the process is a daemon."""
     if settings.jwt_secret or settings.jwt_key_file:
-        load_key(settings, create=False)
+        load_keys(settings, create=False)
     for endpoint in settings.listen:
         _check_endpoint(endpoint)
     preflight(settings)

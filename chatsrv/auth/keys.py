@@ -1,63 +1,75 @@
-"""The key that tokens are verified with, from the settings; a local secret is made when there is none.
+"""The keys that tokens are verified with, from the settings; a local secret is made when there is none.
 
-``service`` and ``chatsrv token`` call ``load_key``. Sources, in this order: ``jwt_secret``; ``jwt_key_file``
-(an HMAC secret, or a PEM public key); ``jwt.secret`` in the data directory. A key always comes with the
-algorithms of its own family, and only those it is long enough for (RFC 7518 section 3.2, RFC 8725
-section 3.1), so a public key can never be used as an HMAC secret. Every mistake is a ``ConfigError``.
+``service`` and ``chatsrv token`` call ``load_keys``. Sources, in this order: ``jwt_secret``; ``jwt_key_file``
+(files with an HMAC secret, or a PEM public key, each perhaps with an end); ``jwt.secret`` in the data directory.
+What a key may be used with is decided in ``keyset``. Every mistake is a ``ConfigError``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import replace
+from datetime import datetime
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from jwt.algorithms import AllowedPublicKeys, HMACAlgorithm
+from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 
+from chatsrv.auth.keyset import MAX_CANDIDATES, UnsuitableKey, VerificationKey, algorithms_of
 from chatsrv.config import ConfigError, Settings
+
+__all__ = ["MIN_SECRET_BYTES", "SECRET_FILE", "VerificationKey", "load_keys"]
 
 SECRET_FILE = "jwt.secret"
 MIN_SECRET_BYTES = 32
-MIN_RSA_BITS = 2048
 _MAX_FILE_BYTES = 65536
 _HMAC = {"HS256": 32, "HS384": 48, "HS512": 64}
-_RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
-_CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512", "secp256k1": "ES256K"}
+_UNTIL = re.compile(r"(.+)\s+until\s+(.*)")
 
 
-@dataclass(frozen=True, slots=True)
-class VerificationKey:
-    """A key and the algorithms, all of one family, that it may be used with."""
-
-    algorithms: tuple[str, ...]
-    key: AllowedPublicKeys | bytes = field(repr=False)
-
-    @property
-    def secret(self) -> bytes | None:
-        """The HMAC secret, with which tokens can also be issued; ``None`` for a public key."""
-        return self.key if isinstance(self.key, bytes) else None
-
-
-def load_key(settings: Settings, *, create: bool) -> VerificationKey:
-    """The key that ``settings`` name; with ``create``, a needed and missing ``DATA-DIR/jwt.secret`` is made.
+def load_keys(settings: Settings, *, create: bool) -> tuple[VerificationKey, ...]:
+    """The keys that ``settings`` name; with ``create``, a needed and missing ``DATA-DIR/jwt.secret`` is made.
 
     Raises ``ConfigError``. Two processes that create at the same moment end with the same secret.
     """
     if settings.jwt_secret:
-        return _secret_key(settings.jwt_secret.encode(), "jwt_secret")
-    if path := settings.jwt_key_file:
-        data = _read(path)
-        if data is None:
-            raise ConfigError(f"token key file {path}: there is no such file")
-        if b"-----BEGIN" in data:
-            return _public_key(data, path)
-        return _secret_key(_without_line_end(data), f"token key file {path}")
-    return _local_key(settings.data_dir, create=create)
+        return (_secret_key(settings.jwt_secret.encode(), "jwt_secret"),)
+    if settings.jwt_key_file:
+        if len(settings.jwt_key_file) > MAX_CANDIDATES:
+            raise ConfigError(f"jwt_key_file: names more than {MAX_CANDIDATES} files; take old ones away")
+        return tuple(map(_key_of_entry, settings.jwt_key_file))
+    return (_local_key(settings.data_dir, create=create),)
+
+
+def _key_of_entry(entry: str) -> VerificationKey:
+    """The key of ``FILE``, or of ``FILE until TIME``."""
+    match = _UNTIL.fullmatch(entry)
+    if match is None:
+        return _file_key(entry)
+    return replace(_file_key(match[1]), not_after=_time(match[2], match[1]))
+
+
+def _time(text: str, path: str) -> float:
+    with contextlib.suppress(ValueError, OverflowError):
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is not None:
+            return time.timestamp()
+    raise ConfigError(
+        f"token key file {path}: behind until stands a time with its zone, such as 2027-01-31T00:00:00Z"
+    )
+
+
+def _file_key(path: str) -> VerificationKey:
+    data = _read(path)
+    if data is None:
+        raise ConfigError(f"token key file {path}: there is no such file")
+    if b"-----BEGIN" in data:
+        return _public_key(data, path)
+    return replace(_secret_key(_without_line_end(data), f"token key file {path}"), origin=path)
 
 
 def _local_key(directory: str, *, create: bool) -> VerificationKey:
@@ -68,7 +80,7 @@ def _local_key(directory: str, *, create: bool) -> VerificationKey:
             raise ConfigError(f"there is no token secret {path} yet; the server makes it, or set jwt_secret")
         _make_secret(directory, path)
         data = _read(path) or b""
-    return _secret_key(_without_line_end(data), f"token secret {path}")
+    return replace(_secret_key(_without_line_end(data), f"token secret {path}"), origin=path)
 
 
 def _make_secret(directory: str, path: str) -> None:
@@ -128,25 +140,20 @@ def _secret_key(secret: bytes, where: str) -> VerificationKey:
         raise ConfigError(
             f"{where}: is no HMAC secret; give a public key as a PEM file in jwt_key_file"
         ) from None
-    return VerificationKey(tuple(name for name, least in _HMAC.items() if len(secret) >= least), secret)
+    algorithms = tuple(name for name, least in _HMAC.items() if len(secret) >= least)
+    return VerificationKey(algorithms, secret, origin=where)
 
 
 def _public_key(data: bytes, path: str) -> VerificationKey:
     where = f"token key file {path}"
     if b"PRIVATE KEY-----" in data:
         raise ConfigError(f"{where}: holds a private key; the server needs the public one only")
+    if data.count(b"-----BEGIN") > 1:
+        raise ConfigError(f"{where}: holds more than one key; put each into a file of its own")
     try:
         key = load_pem_public_key(data)
+        return VerificationKey(algorithms_of(key), key, origin=path)  # type: ignore[arg-type]
+    except UnsuitableKey as error:
+        raise ConfigError(f"{where}: {error}") from None
     except (ValueError, UnsupportedAlgorithm):
         raise ConfigError(f"{where}: holds no usable PEM public key") from None
-    if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < MIN_RSA_BITS:
-            raise ConfigError(
-                f"{where}: the RSA key has {key.key_size} bits; it needs {MIN_RSA_BITS} or more"
-            )
-        return VerificationKey(_RSA, key)
-    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
-        return VerificationKey((_CURVES[key.curve.name],), key)
-    if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
-        return VerificationKey(("EdDSA",), key)
-    raise ConfigError(f"{where}: must be an RSA, EC (P-256, P-384, P-521, secp256k1) or Ed25519 public key")

@@ -8,6 +8,7 @@ the only exception that leaves ``verify`` is ``InvalidToken``. Source: RFC 7519,
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -21,7 +22,7 @@ from typing import Any
 import jwt
 from jwt.utils import base64url_decode
 
-from chatsrv.auth.keys import VerificationKey
+from chatsrv.auth.keyset import KeySource, KeysUnavailable, is_key_id
 from chatsrv.wire.requests import MAX_ID
 
 _USER_ID = re.compile(r"[1-9][0-9]{0,15}")
@@ -47,11 +48,11 @@ class Identity:
 
 
 class TokenVerifier:
-    """Checks tokens against one key. Cheap enough for the handshake: it neither waits nor keeps anything."""
+    """Checks tokens against the keys of a source. Cheap enough for the handshake: it never waits."""
 
     def __init__(
         self,
-        key: VerificationKey,
+        keys: KeySource,
         *,
         clock: Callable[[], float] = time.time,
         user_claim: str = "sub",
@@ -61,7 +62,7 @@ class TokenVerifier:
         leeway_s: float = 30,
         token_bytes: int = 4096,
     ) -> None:
-        self._key = key
+        self._keys = keys
         self._clock = clock
         self._user_claim = user_claim
         self._issuer = issuer
@@ -82,28 +83,39 @@ class TokenVerifier:
         )
 
     def verify(self, token: str) -> Identity:
-        """The identity ``token`` proves, or ``InvalidToken``. Size is checked before anything is decoded."""
+        """The identity ``token`` proves, or ``InvalidToken``; ``KeysUnavailable`` when its key may still come.
+
+        Size is checked before anything is decoded.
+        """
         if len(token) > self._token_bytes or not token.isascii():
             raise InvalidToken("size or alphabet")
         try:
             return self._identity(token)
-        except InvalidToken:
+        except (InvalidToken, KeysUnavailable):
             raise
         except Exception as e:  # a parser's surprise is a bad token, not our failure
             raise InvalidToken(type(e).__name__) from None
 
     def _identity(self, token: str) -> Identity:
-        decoded = self._jwt.decode_complete(
-            token,
-            self._key.key,
-            algorithms=self._key.algorithms,
-            issuer=self._issuer,
-            audience=self._audience,
-        )
-        _check_header(token.partition(".")[0])
-        claims = decoded["payload"]
+        claims = self._claims(token, *_header(token.partition(".")[0]))
         expires_at = self._check_times(claims)
         return Identity(_user_id(claims[self._user_claim]), expires_at, _token_id(claims))
+
+    def _claims(self, token: str, algorithm: str, kid: str | None) -> dict[str, Any]:
+        """What the token says, once a key fits its signature; issuer, audience and presence are checked."""
+        now = self._clock()
+        for key in self._keys.candidates(kid, algorithm):
+            if key.accepted_at(now):
+                with contextlib.suppress(jwt.InvalidSignatureError):
+                    claims: dict[str, Any] = self._jwt.decode_complete(
+                        token,
+                        key.key,
+                        algorithms=key.algorithms,
+                        issuer=self._issuer,
+                        audience=self._audience,
+                    )["payload"]
+                    return claims
+        raise InvalidToken("no key fits")
 
     def _check_times(self, claims: dict[str, Any]) -> int | None:
         now = self._clock()
@@ -146,12 +158,17 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_co
 
 
 @lru_cache(maxsize=64)  # an issuer's tokens all have the same; one that is refused is not kept
-def _check_header(segment: str) -> None:
+def _header(segment: str) -> tuple[str, str | None]:
+    """Algorithm and key id. The segment's spelling is checked by PyJWT later."""
     header = _parse(base64url_decode(segment))
     if not _REFUSED_HEADERS.isdisjoint(header):
         raise InvalidToken("header that is not supported")
     if str(header.get("typ", "JWT")).lower().removeprefix("application/") not in _TYPES:
         raise InvalidToken("another type of token")
+    algorithm, kid = header.get("alg"), header.get("kid")
+    if type(algorithm) is not str or not (kid is None or is_key_id(kid)):
+        raise InvalidToken("bad algorithm or key id")
+    return algorithm, kid
 
 
 def _seconds(value: Any) -> float:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from chatsrv.auth.keys import load_key
+from chatsrv.auth.keys import load_keys
+from chatsrv.auth.keyset import KeySet
 from chatsrv.auth.tokens import issue_token
 from chatsrv.config import ConfigError, load_settings
 from chatsrv.wire.requests import MAX_ID
@@ -28,10 +30,11 @@ def token(user_id: str, ttl: str, options: Mapping[str, Any]) -> str:
     settings = load_settings(options)
     if not (settings.jwt_secret or settings.jwt_key_file or os.path.isdir(settings.data_dir)):
         print(f"chatsrv: makes {settings.data_dir}, with a secret for a server to come", file=sys.stderr)
-    secret = load_key(settings, create=True).secret
+    keys = KeySet(load_keys(settings, create=True))
+    secret = keys.signing_secret(time.time())
     if secret is None:
         raise ConfigError(
-            f"the token key {settings.jwt_key_file} is a public key; it can check tokens, not sign them: "
+            f"no secret to sign with, only {keys}; a public key can check tokens, not sign them: "
             "get a token from whoever has the private key"
         )
     return issue_token(

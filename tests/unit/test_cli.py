@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatsrv._version import __version__
-from chatsrv.auth.keys import load_key
+from chatsrv.auth.keys import load_keys
 from chatsrv.auth.tokens import TokenVerifier
 from chatsrv.cli import connect, token
 from chatsrv.cli.main import main
@@ -55,7 +55,7 @@ class TokenTests(_CommandCase):
     def identity(self, *arguments: str, **settings):
         code, out, err = self.run_command("token", *arguments)
         self.assertEqual((code, err, out.count("\n")), (0, "", 1))
-        key = load_key(self.settings({"data_dir": self.directory} | settings), create=False)
+        (key,) = load_keys(self.settings({"data_dir": self.directory} | settings), create=False)
         verifier = TokenVerifier(
             key, clock=lambda: 0, user_claim=self.environ.get("CHATSRV_JWT_USER_CLAIM", "sub")
         )
@@ -109,7 +109,7 @@ class TokenTests(_CommandCase):
             public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         )
         self.environ["CHATSRV_JWT_KEY_FILE"] = str(path)
-        self.assertIn("can check tokens, not sign them", self.refusal("token", "7"))
+        self.assertIn("a public key can check tokens, not sign them", self.refusal("token", "7"))
 
     def test_mistakes_are_one_line(self):
         for user in ("0", "-1", "x", "01", str(2**53), "1" * 30, "\u0661"):

@@ -115,7 +115,18 @@ class PrecedenceTests(_ConfigCase):
     def test_paths_come_out_absolute(self):
         settings = load_settings({"data_dir": "a/../b", "jwt_key_file": "key"}, {})
         self.assertEqual(settings.data_dir, str(Path("b").absolute()))
-        self.assertEqual(settings.jwt_key_file, str(Path("key").absolute()))
+        self.assertEqual(settings.jwt_key_file, (str(Path("key").absolute()),))
+
+    def test_the_key_files_may_be_one_text_or_a_list(self):
+        until = "b.pem until 2027-01-31T00:00:00Z"
+        here = str(Path("key.pem").absolute())
+        both = (here, str(Path("b.pem").absolute()) + until[5:])
+        one = self.file('jwt_key_file = "key.pem"')
+        several = self.file(f'jwt_key_file = ["key.pem", "{until}"]')
+        self.assertEqual(load_settings({"config": one}, {}).jwt_key_file, (here,))
+        self.assertEqual(load_settings({"config": several}, {}).jwt_key_file, both)
+        environ = {"CHATSRV_JWT_KEY_FILE": f"key.pem, {until}"}
+        self.assertEqual(load_settings({}, environ).jwt_key_file, both)
 
     def test_the_representation_holds_no_secret(self):
         settings = load_settings({"redis": "redis://:hunter2@h"}, {"CHATSRV_JWT_SECRET": "s3cret" * 9})

@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, r
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatsrv.auth import keys
-from chatsrv.auth.keys import VerificationKey, load_key
-from chatsrv.config import ConfigError, Settings
+from chatsrv.auth.keys import VerificationKey, load_keys
+from chatsrv.auth.keyset import KeySet
+from chatsrv.config import ConfigError, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 PEM, DER = serialization.Encoding.PEM, serialization.Encoding.DER
@@ -20,6 +21,12 @@ PEM, DER = serialization.Encoding.PEM, serialization.Encoding.DER
 
 def public(key, encoding=PEM) -> bytes:
     return key.public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def load_key(settings: Settings, *, create: bool) -> VerificationKey:
+    """The one key that these settings name."""
+    (key,) = load_keys(settings, create=create)
+    return key
 
 
 class _KeyCase(SynchronousTestCase):
@@ -31,7 +38,7 @@ class _KeyCase(SynchronousTestCase):
     def from_file(self, content: bytes) -> VerificationKey:
         path = self.directory / "key"
         path.write_bytes(content)
-        return load_key(Settings(jwt_key_file=str(path)), create=False)
+        return load_key(Settings(jwt_key_file=(str(path),)), create=False)
 
     def refusal(self, content: bytes) -> str:
         text = str(self.assertRaises(ConfigError, self.from_file, content))
@@ -105,7 +112,7 @@ class PublicKeyTests(_KeyCase):
 
     def test_a_missing_unreadable_or_huge_file_is_refused(self):
         for path, words in (("/no/such", "no such file"), ("/", "cannot be read")):
-            error = self.assertRaises(ConfigError, load_key, Settings(jwt_key_file=path), create=True)
+            error = self.assertRaises(ConfigError, load_key, Settings(jwt_key_file=(path,)), create=True)
             self.assertIn(words, str(error))
         self.assertIn("larger than 65536 bytes", self.refusal(b"x" * 65537))
 
@@ -156,8 +163,8 @@ class LocalSecretTests(_KeyCase):
 
     def test_processes_that_make_it_at_the_same_moment_agree(self):
         program = (
-            "import sys; from chatsrv.config import Settings; from chatsrv.auth.keys import load_key; "
-            "sys.stdin.read(1); print(load_key(Settings(data_dir=sys.argv[1]), create=True).secret.decode())"
+            "import sys; from chatsrv.config import Settings; from chatsrv.auth.keys import load_keys; "
+            "sys.stdin.read(1); print(load_keys(Settings(data_dir=sys.argv[1]), create=True)[0].secret.decode())"
         )
         makers = [
             subprocess.Popen(
@@ -175,3 +182,62 @@ class LocalSecretTests(_KeyCase):
         secrets = {maker.communicate(timeout=20)[0] for maker in makers}
         self.assertEqual(len(secrets), 1)
         self.assertGreater(len(secrets.pop()), 32)
+
+
+class SeveralFilesTests(_KeyCase):
+    """Rotation: a new key beside an old one that ends."""
+
+    def entry(self, name: str, content: bytes | None = None, until: str = "") -> str:
+        path = self.directory / name
+        path.write_bytes(content or public(ed25519.Ed25519PrivateKey.generate()))
+        return f"{path} until {until}" if until else str(path)
+
+    def load(self, *entries: str) -> tuple[VerificationKey, ...]:
+        return load_keys(load_settings({"jwt_key_file": list(entries)}, {}), create=False)
+
+    def mistake(self, *entries: str) -> str:
+        text = str(self.assertRaises(ConfigError, self.load, *entries))
+        self.assertEqual(text, " ".join(text.split()))
+        return text
+
+    def test_each_may_have_its_end(self):
+        new, old = self.load(self.entry("new"), self.entry("old", until="2027-01-31T00:00:00Z"))
+        self.assertEqual((new.not_after, old.not_after), (None, 1801353600.0))
+        self.assertTrue(old.accepted_at(1801353599.9) and new.accepted_at(1e12))
+        self.assertFalse(old.accepted_at(1801353600))
+
+    def test_secrets_and_public_keys_stand_beside_each_other_with_their_own_algorithms(self):
+        pair, secret = self.load(self.entry("pair"), self.entry("secret", b"s" * 32))
+        self.assertEqual((pair.algorithms, secret.algorithms), (("EdDSA",), ("HS256",)))
+
+    def test_a_name_may_hold_spaces_and_the_word_until(self):
+        (key,) = self.load(self.entry("a key until now", until="2027-01-31T01:00:00+01:00"))
+        self.assertEqual(key.not_after, 1801353600.0)
+
+    def test_what_is_no_time_with_a_zone_is_refused(self):
+        for text in ("soon", "2027-01-31", "2027-01-31T00:00:00", "2027-02-30T00:00:00Z", "1801353600"):
+            self.assertIn("behind until stands a time", self.mistake(self.entry("key", until=text)), text)
+
+    def test_the_number_of_files_is_bounded(self):
+        entries = [self.entry(str(number)) for number in range(9)]
+        self.assertEqual(len(self.load(*entries[:8])), 8)
+        self.assertIn("more than 8 files", self.mistake(*entries))
+
+    def test_a_file_with_two_keys_is_refused_instead_of_half_read(self):
+        two = b"".join(public(ed25519.Ed25519PrivateKey.generate()) for _ in range(2))
+        self.assertIn("more than one key", self.mistake(self.entry("two", two)))
+
+    def test_what_is_logged_of_them_is_where_they_come_from_and_never_a_secret(self):
+        entries = self.entry("new", b"s3cret" * 8), self.entry("old", until="2027-01-31T00:00:00Z")
+        self.assertEqual(
+            str(KeySet(self.load(*entries))),
+            f"{entries[0]} (HS256, HS384); {self.directory}/old (EdDSA) until 2027-01-31T00:00:00Z",
+        )
+        self.assertEqual(str(load_key(Settings(jwt_secret="s3cret" * 6), create=False)), "jwt_secret (HS256)")
+
+    def test_signing_takes_the_first_secret_that_has_not_ended(self):
+        entries = self.entry("pair"), self.entry("a", b"a" * 32, "2027-01-31T00:00:00Z")
+        keys = KeySet(self.load(*entries, self.entry("b", b"b" * 32)))
+        self.assertEqual(keys.signing_secret(1801353599), b"a" * 32)
+        self.assertEqual(keys.signing_secret(1801353600), b"b" * 32)
+        self.assertIsNone(KeySet(self.load(entries[0])).signing_secret(0))
