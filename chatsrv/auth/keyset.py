@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from jwt.algorithms import AllowedPublicKeys
 
 MIN_RSA_BITS = 2048
+#: What OpenSSL verifies with.
+MAX_RSA_BITS = 16384
 #: Of the keys that fit a token, so many are tried.
 MAX_CANDIDATES = 8
 #: The longest key id, in characters; a token with a longer one is refused.
@@ -107,6 +109,10 @@ def algorithms_of(key: object) -> tuple[str, ...]:
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size < MIN_RSA_BITS:
             raise UnsuitableKey(f"the RSA key has {key.key_size} bits; it needs {MIN_RSA_BITS} or more")
+        if key.key_size > MAX_RSA_BITS:
+            raise UnsuitableKey(
+                f"the RSA key has {key.key_size} bits; no more than {MAX_RSA_BITS} can be used"
+            )
         return _RSA
     if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
         return (_CURVES[key.curve.name],)
