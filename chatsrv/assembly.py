@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from chatsrv.actors import NodeOptions
+from chatsrv.auth.keys import jwks_url
 from chatsrv.auth.keyset import KeySource
 from chatsrv.auth.tokens import TokenVerifier
 from chatsrv.config import Settings, connection_limit
@@ -13,6 +15,9 @@ from chatsrv.session.options import ShellOptions
 from chatsrv.session.token_terms import TokenTerms
 from chatsrv.store.chats import Retention
 from chatsrv.wire.limits import Limits
+
+if TYPE_CHECKING:
+    from chatsrv.auth.jwks import JwksKeys
 
 
 def node_options(settings: Settings) -> NodeOptions:
@@ -67,6 +72,23 @@ def token_verifier(settings: Settings, keys: KeySource) -> TokenVerifier:
         require_exp=settings.jwt_require_exp,
         leeway_s=settings.jwt_leeway_s,
         token_bytes=settings.jwt_token_bytes,
+    )
+
+
+def jwks(settings: Settings, reactor: Any) -> JwksKeys | None:
+    """The token keys where they are fetched; only then is there an HTTP client."""
+    url = jwks_url(settings)
+    if not url:
+        return None
+    from chatsrv.auth.fetch import fetcher
+    from chatsrv.auth.jwks import JwksKeys
+
+    return JwksKeys(
+        reactor,
+        fetcher(reactor, url, timeout_s=settings.jwt_jwks_timeout_s, max_bytes=settings.jwt_jwks_bytes),
+        url.partition("?")[0],
+        refresh_s=settings.jwt_jwks_refresh_s,
+        unknown_kid_s=settings.jwt_jwks_unknown_kid_s,
     )
 
 

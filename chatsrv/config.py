@@ -181,7 +181,8 @@ def _advice(name: str) -> str:
 def _check_together(settings: Settings) -> None:
     if settings.redis != "embedded" and not settings.redis.startswith(("redis://", "rediss://", "unix://")):
         raise ConfigError('redis: must be "embedded" or begin with redis://, rediss:// or unix://')
-    if settings.jwt_secret and settings.jwt_key_file:
-        raise ConfigError("jwt_secret and jwt_key_file are both set: take one of the two away")
+    sources = [n for n in ("jwt_secret", "jwt_key_file", "jwt_jwks_url") if getattr(settings, n)]
+    if len(sources) > 1:
+        raise ConfigError(f"{' and '.join(sources)} are both set: take one of the two away")
     if settings.lease_renew_s * 2 > settings.lease_s:
         raise ConfigError("lease_renew_s: must be at most half of lease_s")

@@ -6,12 +6,20 @@ the scripts are loaded and the bus listens; it closes first, and the embedded Re
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError, maybeDeferred
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredList,
+    TimeoutError,
+    maybeDeferred,
+    succeed,
+)
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
@@ -33,6 +41,9 @@ from chatsrv.session.token_terms import TokenTerms
 from chatsrv.store import Store
 from chatsrv.welcome import welcome
 from chatsrv.wire.codes import CloseCode
+
+if TYPE_CHECKING:
+    from chatsrv.auth.jwks import JwksKeys
 
 #: How long the start waits for a store that does not answer.
 STORE_TIMEOUT_S = 5.0
@@ -74,6 +85,7 @@ class ChatService(Service):
         self._reactor = reactor
         self._starting: Deferred[None] | None = None
         self._redis: EmbeddedRedis | None = None
+        self._jwks: JwksKeys | None = None
         self._link: RedisLink | None = None
         self._bus: Bus | None = None
         self._node: Node | None = None
@@ -95,10 +107,13 @@ class ChatService(Service):
     async def _start(self) -> None:
         settings = self.settings
         try:
-            keys = KeySet(load_keys(settings, create=True))
+            jwks = self._jwks = assembly.jwks(settings, self._reactor)
+            tried = jwks.start() if jwks else succeed(None)
+            keys = jwks or KeySet(load_keys(settings, create=True))
             address = await self._start_redis()
             store, bus = await self._connect(address)
             await self._start_node(store, bus, address)
+            await tried
             await self._listen(self._shell_factory(keys))
         except (CannotStart, ConfigError, StartError) as error:
             raise CannotStart(str(error)) from None
@@ -182,14 +197,15 @@ class ChatService(Service):
                     " or CHATSRV_LISTEN"
                 ) from None
 
-    def _announce(self, address: RedisAddress, keys: KeySet) -> None:
+    def _announce(self, address: RedisAddress, keys: KeySet | JwksKeys) -> None:
         for variable in self.settings.unknown_environment:
             self.log.warn("environment variable {name} is no setting and is ignored", name=variable)
         redis = self._redis
         store = f"Redis at {address}"
         if redis is not None:
             store = f"{self.settings.data_dir} (embedded Redis {redis.version}, {redis.binary})"
-        for line in welcome(self.settings, self.ports, store, keys):
+        signs = isinstance(keys, KeySet) and keys.signing_secret(time.time()) is not None
+        for line in welcome(self.settings, self.ports, store, str(keys), signs=signs):
             self.log.info("{line}", line=line)
 
     # Sessions
@@ -241,6 +257,8 @@ class ChatService(Service):
         if self._starting is not None and not self._starting.called:
             self._starting.cancel()
         await self.drain()
+        if self._jwks is not None:
+            self._jwks.stop()
         if self._node is not None:
             await self._node.stop()
         for link in (self._bus.link if self._bus else None, self._link):

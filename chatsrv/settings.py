@@ -52,6 +52,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     jwt_key_file: Annotated[tuple[str, ...], _is(
         "files with an HMAC secret or a PEM public key (RSA, EC, Ed25519) for the tokens, each with a time "
         'behind it or none: "old.pem until 2027-01-31T00:00:00Z"')] = ()
+    jwt_jwks_url: Annotated[str, _is(
+        "https:// URL of the JSON Web Key Set with the public keys for the tokens")] = ""
+    jwt_jwks_refresh_s: Annotated[float, _sec(1, 7 * 86_400,
+        "time between two fetches of the key set")] = 600.0
+    jwt_jwks_unknown_kid_s: Annotated[float, _sec(1, 86_400,
+        "shortest time between two fetches made because a token names an unknown key")] = 30.0
+    jwt_jwks_timeout_s: Annotated[float, _sec(0.1, 60,
+        "longest time one fetch of the key set may take")] = 5.0
+    jwt_jwks_bytes: Annotated[int, _int(1024, 2**24, "bytes",
+        "largest key set")] = 262_144
     jwt_user_claim: Annotated[str, _is(
         "the claim that holds the user id", least=1)] = "sub"
     jwt_issuer: Annotated[str, _is(

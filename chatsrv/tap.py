@@ -14,7 +14,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from chatsrv._version import __version__
-from chatsrv.auth.keys import load_keys
+from chatsrv.auth.keys import jwks_url, load_keys
 from chatsrv.config import ConfigError, Settings, load_settings
 from chatsrv.preflight import preflight
 
@@ -32,6 +32,7 @@ class Options(usage.Options):
         ["config", "c", None, "Configuration file (TOML)"],
         ["data-dir", "d", None, "Directory of the embedded Redis and the token secret (default: ./var)"],
         ["redis", None, None, "redis://, rediss:// or unix:// URL, or embedded (default)"],
+        ["jwt-jwks-url", None, None, "URL of the JSON Web Key Set with the public keys for the tokens"],
     ]
 
     def __init__(self) -> None:
@@ -77,7 +78,7 @@ def makeService(options: Options) -> IService:
 
 def _check(settings: Settings) -> None:
     """Find now, while there is a terminal, what would otherwise fail once the process is a daemon."""
-    if settings.jwt_secret or settings.jwt_key_file:
+    if not jwks_url(settings) and (settings.jwt_secret or settings.jwt_key_file):
         load_keys(settings, create=False)
     for endpoint in settings.listen:
         _check_endpoint(endpoint)

@@ -9,24 +9,25 @@ import os
 import shlex
 import shutil
 import sys
-import time
 from collections.abc import Iterator, Sequence
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IListeningPort
 
-from chatsrv.auth.keyset import KeySet
 from chatsrv.config import Settings, default
 
 
-def welcome(settings: Settings, ports: Sequence[IListeningPort], store: str, keys: KeySet) -> Iterator[str]:
-    """The lines. ``store`` says which Redis it is; ``keys`` are those of the tokens."""
+def welcome(
+    settings: Settings, ports: Sequence[IListeningPort], store: str, keys: str, *, signs: bool
+) -> Iterator[str]:
+    """The lines. ``store`` says which Redis it is, ``keys`` what tokens are checked with; ``signs``: tokens can
+    be made with a secret among these."""
     urls = [_url(endpoint, port) for endpoint, port in zip(settings.listen, ports, strict=True)]
     for url, port in zip(urls, ports, strict=True):
         yield f"listening on {url or port.getHost()}"
     yield f"everything is stored in {store}"
     yield f"tokens are checked with {keys}"
-    if keys.signing_secret(time.time()):
+    if signs:
         command, options = _command(), _options(settings)
         yield f"a token for user 1:       {command} token 1{options}"
         reachable = next(filter(None, urls), "")

@@ -13,6 +13,8 @@ import re
 import secrets
 from dataclasses import replace
 from datetime import datetime
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -22,7 +24,7 @@ from jwt.exceptions import InvalidKeyError
 from chatsrv.auth.keyset import MAX_CANDIDATES, UnsuitableKey, VerificationKey, algorithms_of
 from chatsrv.config import ConfigError, Settings
 
-__all__ = ["MIN_SECRET_BYTES", "SECRET_FILE", "VerificationKey", "load_keys"]
+__all__ = ["MIN_SECRET_BYTES", "SECRET_FILE", "VerificationKey", "jwks_url", "load_keys"]
 
 SECRET_FILE = "jwt.secret"
 MIN_SECRET_BYTES = 32
@@ -36,6 +38,8 @@ def load_keys(settings: Settings, *, create: bool) -> tuple[VerificationKey, ...
 
     Raises ``ConfigError``. Two processes that create at the same moment end with the same secret.
     """
+    if settings.jwt_jwks_url:
+        raise ConfigError("the token keys are those of jwt_jwks_url, which holds none to sign with")
     if settings.jwt_secret:
         return (_secret_key(settings.jwt_secret.encode(), "jwt_secret"),)
     if settings.jwt_key_file:
@@ -43,6 +47,29 @@ def load_keys(settings: Settings, *, create: bool) -> tuple[VerificationKey, ...
             raise ConfigError(f"jwt_key_file: names more than {MAX_CANDIDATES} files; take old ones away")
         return tuple(map(_key_of_entry, settings.jwt_key_file))
     return (_local_key(settings.data_dir, create=create),)
+
+
+def jwks_url(settings: Settings) -> str:
+    """The checked ``jwt_jwks_url``; empty when the keys are not to be fetched. Raises ``ConfigError``.
+
+    Whoever can change what is fetched can make tokens, so it is https, or does not leave the machine.
+    """
+    url = settings.jwt_jwks_url
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+        plain = url.isascii() and not re.search(r"[\s#@\\]", url) and parts.port != 0
+        if not url or (secure and plain and parts.hostname):
+            return url
+    raise ConfigError(
+        "jwt_jwks_url: must be an https:// URL, or an http:// one of this machine, without a password"
+    )
+
+
+def _is_loopback(host: str | None) -> bool:
+    with contextlib.suppress(ValueError):
+        return host == "localhost" or ip_address(host or "").is_loopback
+    return False
 
 
 def _key_of_entry(entry: str) -> VerificationKey:

@@ -26,7 +26,7 @@ def connect(user_id: str, url: str | None, options: Mapping[str, Any]) -> NoRetu
 
 def _check_secret(settings: Settings) -> None:
     """The server must have been there first: no running one would accept a secret that is made now."""
-    given = settings.jwt_secret or settings.jwt_key_file
+    given = settings.jwt_secret or settings.jwt_key_file or settings.jwt_jwks_url
     if not given and not os.path.exists(os.path.join(settings.data_dir, SECRET_FILE)):
         raise ConfigError(
             f"no server has used the data directory {settings.data_dir} yet: start one, "

@@ -28,7 +28,8 @@ def token(user_id: str, ttl: str, options: Mapping[str, Any]) -> str:
     user = _user_id(user_id)
     ttl_s = seconds(ttl)
     settings = load_settings(options)
-    if not (settings.jwt_secret or settings.jwt_key_file or os.path.isdir(settings.data_dir)):
+    named = settings.jwt_secret or settings.jwt_key_file or settings.jwt_jwks_url
+    if not (named or os.path.isdir(settings.data_dir)):
         print(f"chatsrv: makes {settings.data_dir}, with a secret for a server to come", file=sys.stderr)
     keys = KeySet(load_keys(settings, create=True))
     secret = keys.signing_secret(time.time())

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from chatsrv.auth.keyset import KeysUnavailable
 from chatsrv.auth.tokens import Identity, InvalidToken
 from chatsrv.session.compression import answer_to
 from chatsrv.session.head import Head, HeadRefused, Refusal
@@ -37,6 +38,7 @@ _UPGRADE = (("Upgrade", "websocket"),)
 _WRONG_VERSION = (*_UPGRADE, ("Sec-WebSocket-Version", "13"))
 NO_TOKEN = Refusal(401, (("WWW-Authenticate", "Bearer"),))
 TWO_TOKENS = Refusal(400, (("WWW-Authenticate", 'Bearer error="invalid_request"'),))
+KEYS_PENDING = Refusal(503, (("Retry-After", "2"),))
 BAD_TOKEN = Refusal(401, (("WWW-Authenticate", 'Bearer error="invalid_token"'),))
 
 
@@ -66,7 +68,8 @@ def decide(
     """Accepts the request or raises :class:`HeadRefused`.
 
     ``secure``: the connection itself is TLS. ``admit``: whether there is room for one more; asked only when
-    the request is well formed and its origin allowed. ``verify``: raises ``InvalidToken``.
+    the request is well formed and its origin allowed. ``verify``: raises ``InvalidToken``, or
+    ``KeysUnavailable`` while the keys are being fetched.
     """
     _check_request(head, options)
     key = _check_upgrade(head)
@@ -163,6 +166,8 @@ def _verified(token: str, max_bytes: int, verify: Callable[[str], Identity]) -> 
         return verify(token)
     except InvalidToken as error:
         raise HeadRefused(BAD_TOKEN) from error
+    except KeysUnavailable as error:
+        raise HeadRefused(KEYS_PENDING) from error
 
 
 def _first_known(offered: list[str]) -> str | None:

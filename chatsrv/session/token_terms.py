@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from chatsrv.auth.keyset import KeysUnavailable
 from chatsrv.auth.tokens import Identity, InvalidToken, TokenVerifier
 from chatsrv.wire.codes import ErrorCode
 from chatsrv.wire.refusal import Refused
@@ -38,11 +39,14 @@ class TokenTerms:
         return capped if identity.expires_at is None else min(capped, identity.expires_at)
 
     def successor(self, token: str, user_id: int) -> Identity:
-        """Who ``token`` speaks for; `Refused` when it is bad (``bad_request``) or another user's (``forbidden``)."""
+        """Who ``token`` speaks for; `Refused` when it is bad (``bad_request``) or another user's (``forbidden``), or
+        its key is being fetched (``unavailable``)."""
         try:
             identity = self._verifier.verify(token)
         except InvalidToken:
             raise Refused(ErrorCode.BAD_REQUEST, "token") from None
+        except KeysUnavailable:
+            raise Refused(ErrorCode.UNAVAILABLE) from None
         if identity.user_id != user_id:
             raise Refused(ErrorCode.FORBIDDEN)
         return identity

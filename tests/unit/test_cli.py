@@ -144,6 +144,13 @@ class ConnectTests(_CommandCase):
         self.assertIn("--data-dir", refusal)
         self.assertEqual(os.listdir(self.directory), [])
 
+    def test_published_keys_cannot_sign(self):
+        self.environ["CHATSRV_JWT_JWKS_URL"] = "https://idp.example/jwks.json"
+        for command in ("token", "connect"):
+            refusal = self.refusal(command, "7", "--data-dir", f"{self.directory}/var")
+            self.assertIn("holds none to sign with", refusal)
+        self.assertEqual(os.listdir(self.directory), [])
+
     def test_needs_no_data_directory_with_a_secret_of_the_environment(self):
         self.environ["CHATSRV_JWT_SECRET"] = "e" * 32
         self.assertEqual(self.run_command("connect", "7", "--data-dir", "/no/such")[0][1], 2)

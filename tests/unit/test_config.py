@@ -200,6 +200,8 @@ class RefusalTests(_ConfigCase):
         text = self.refusal(environ=environ)
         self.assertIn("both set", text)
         self.assertNotIn("xxx", text)
+        environ = {"CHATSRV_JWT_JWKS_URL": "https://a", "CHATSRV_JWT_KEY_FILE": "key.pem"}
+        self.assertIn("jwt_key_file and jwt_jwks_url are both set", self.refusal(environ=environ))
 
     def test_a_lease_must_be_renewed_twice_in_its_life(self):
         self.assertIn("at most half of lease_s", self.refusal(file="lease_s = 8"))

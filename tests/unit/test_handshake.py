@@ -194,6 +194,9 @@ class TheToken(TestCase):
         for token in ("bad", "a.b.c", "x" * 4097, "é"):
             self.assertEqual(self.user(request(token=token)), INVALID)
 
+    def test_while_its_key_is_being_fetched_it_is_503_and_told_when_to_come_again(self) -> None:
+        self.assertEqual(self.user(request(token="later")), Refusal(503, (("Retry-After", "2"),)))
+
     def test_the_size_is_checked_before_the_verifier_is_asked(self) -> None:
         self.assertEqual(self.user(request(token="user-" + "0" * 95), token_bytes=100), 0)
         self.assertEqual(self.user(request(token="user-" + "0" * 96), token_bytes=100), INVALID)

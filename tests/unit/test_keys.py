@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, r
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatsrv.auth import keys
-from chatsrv.auth.keys import VerificationKey, load_keys
+from chatsrv.auth.keys import VerificationKey, jwks_url, load_keys
 from chatsrv.auth.keyset import KeySet
 from chatsrv.config import ConfigError, Settings, load_settings
 
@@ -241,3 +241,49 @@ class SeveralFilesTests(_KeyCase):
         self.assertEqual(keys.signing_secret(1801353599), b"a" * 32)
         self.assertEqual(keys.signing_secret(1801353600), b"b" * 32)
         self.assertIsNone(KeySet(self.load(entries[0])).signing_secret(0))
+
+
+class JwksUrlTests(SynchronousTestCase):
+    def url(self, text: str) -> str:
+        return jwks_url(Settings(jwt_jwks_url=text))
+
+    def test_https_or_this_machine(self):
+        for url in (
+            *("", "https://idp.example/jwks.json", "https://idp.example:8443/a?b=c", "HTTPS://idp.example"),
+            *("http://localhost:1/", "http://127.0.0.1/", "http://127.9.9.9:65535/a", "http://[::1]:80/a"),
+        ):
+            self.assertEqual(self.url(url), url)
+
+    def test_any_other_is_refused_and_not_repeated(self):
+        for url in (
+            *("http://idp.example/", "http://10.0.0.1/", "http://localhost.evil.example/", "http://0.0.0.0/"),
+            *(
+                "ftp://idp.example/",
+                "file:///etc/passwd",
+                "idp.example",
+                "https:///a",
+                "https://",
+                "//a",
+                "https:a",
+            ),
+            *("https://user:hunter2@idp.example/", "https://@idp.example/", "http://127.0.0.1@evil.example/"),
+            *(
+                "https://idp.example:0/",
+                "https://idp.example:65536/",
+                "https://idp.example:x/",
+                "https://[::1/",
+            ),
+            *(
+                "https://idp.example/ a",
+                "https://idp.example/#a",
+                "https://b\u00fccher.example/",
+                "https:\\\\idp.example/",
+            ),
+        ):
+            error = self.assertRaises(ConfigError, self.url, url)
+            self.assertIn("jwt_jwks_url: must be an https:// URL", str(error))
+            self.assertNotIn("idp.example", str(error))
+
+    def test_with_it_there_is_nothing_to_sign_with(self):
+        error = self.assertRaises(ConfigError, load_keys, Settings(jwt_jwks_url="https://a"), create=True)
+        self.assertIn("holds none to sign with", str(error))

@@ -15,6 +15,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
+from chatsrv.auth.keyset import KeysUnavailable
 from chatsrv.auth.tokens import Identity, InvalidToken
 from chatsrv.session.admission import Admission
 from chatsrv.session.factory import ShellFactory
@@ -27,11 +28,14 @@ TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 
 
 class Verifier:
-    """Stands in for ``TokenVerifier``: ``user-7`` is user 7's token, ``bug`` makes it raise, all others are bad."""
+    """Stands in for ``TokenVerifier``: ``user-7`` is user 7's token, ``bug`` makes it raise, the key of ``later`` is
+    being fetched, all others are bad."""
 
     def verify(self, token: str) -> Identity:
         if token == "bug":
             raise RuntimeError("a bug in the verifier")
+        if token == "later":
+            raise KeysUnavailable
         name, _, number = token.partition("-")
         if name != "user":
             raise InvalidToken("not a token of these tests")

@@ -157,6 +157,12 @@ class OptionTests(SynchronousTestCase):
 
     def test_a_token_key_that_cannot_be_used_is_refused(self):
         self.assertIn("token key file /no/such", self.refusal("--jwt-key-file", "/no/such"))
+        key = "--jwt-key-file"
+        self.assertIn("/no/such2", self.refusal(key, str(ROOT / "setup.py"), key, "/no/such2"))
+        self.assertIn("behind until stands a time", self.refusal(key, f"{ROOT}/setup.py until tomorrow"))
+        self.assertIn(
+            "jwt_jwks_url: must be an https:// URL", self.refusal("--jwt-jwks-url", "http://idp.example/")
+        )
         self.environ["CHATSRV_JWT_SECRET"] = "short"
         self.assertIn("has 5 bytes", self.refusal())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatsrv.auth.keys import VerificationKey
+from chatsrv.auth.keyset import KeysUnavailable, VerificationKey
 from chatsrv.auth.tokens import Identity, TokenVerifier, issue_token
 from chatsrv.session.token_terms import TokenTerms
 from chatsrv.wire.codes import ErrorCode
@@ -74,6 +74,25 @@ class Successors(TermsCase):
         self.assertEqual(self.code(issue_token(SECRET, 8, -2 * LEEWAY_S, self.time)), bad)
         for nonsense in ("", "x", "a.b.c", "é", "x" * 5_000):
             self.assertEqual(self.code(nonsense), bad)
+
+    def test_one_by_a_key_that_ended_is_bad(self) -> None:
+        keys = VerificationKey(("HS256",), SECRET, not_after=NOW + 10)
+        self.terms = TokenTerms(
+            TokenVerifier(keys, clock=self.time), longest_s=LONGEST_S, leeway_s=LEEWAY_S, clock=self.time
+        )
+        token = issue_token(SECRET, 7, 60, self.time)
+        self.now = NOW + 9.9
+        self.assertEqual(self.terms.successor(token, 7).user_id, 7)
+        self.now = NOW + 10.0
+        self.assertEqual(self.code(token), (ErrorCode.BAD_REQUEST, "token"))
+
+    def test_one_whose_key_is_being_fetched_may_come_again(self) -> None:
+        class Fetching:
+            def candidates(self, kid: str | None, algorithm: str) -> tuple[VerificationKey, ...]:
+                raise KeysUnavailable
+
+        self.terms = TokenTerms(TokenVerifier(Fetching()), longest_s=LONGEST_S, leeway_s=LEEWAY_S)
+        self.assertEqual(self.code(issue_token(SECRET, 7, 60)), (ErrorCode.UNAVAILABLE, None))
 
     def test_one_that_ended_within_the_leeway_may_follow_still(self) -> None:
         identity = self.terms.successor(issue_token(SECRET, 7, -LEEWAY_S / 2, self.time), 7)
