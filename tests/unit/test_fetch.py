@@ -10,12 +10,14 @@ from twisted.trial.unittest import TestCase
 from twisted.web.client import BrowserLikePolicyForHTTPS
 from twisted.web.server import NOT_DONE_YET
 
-from chatsrv.auth.fetch import FetchFailed, fetcher
+from chatsrv.auth import fetch
+from chatsrv.auth.fetch import FetchFailed, collect, fetcher
 from tests.support.issuer import Certificate, Issuer
 from tests.support.process import free_port
 
 LIMIT = 5000
 CERTIFICATE = Certificate()
+TRUSTING = BrowserLikePolicyForHTTPS(ssl.Certificate.loadPEM(CERTIFICATE.pem))
 
 
 class _Rude(Protocol):
@@ -111,6 +113,12 @@ class Refusals(_FetchCase):
             self.assertEqual(await self.failure(issuer.url), f"was answered with status {status}{words}")
         self.assertEqual(other.asked, 0)
 
+    async def test_a_refused_answer_that_never_ends_does_not_keep_its_connection(self):
+        for certificate in (None, CERTIFICATE):
+            factory, url = self.rude(b"HTTP/1.1 404 No\r\nContent-Length: 100\r\n\r\nx", certificate)
+            await self.failure(url, tls=TRUSTING)
+            await factory.lost
+
     async def test_nobody_there_is_said_in_the_systems_words(self):
         self.assertIn("Connection refused", await self.failure(f"http://127.0.0.1:{free_port()}/"))
 
@@ -139,13 +147,18 @@ class Refusals(_FetchCase):
 
 
 class Times(_FetchCase):
-    async def late(self, says, **options):
-        factory, url = self.rude(says, **options)
-        policy = (
-            {"tls": BrowserLikePolicyForHTTPS(ssl.Certificate.loadPEM(CERTIFICATE.pem))} if options else {}
-        )
-        fetching, asked = self.fetch(url, **policy), factory.asked
-        await asked
+    async def late(self, says, *, body=False, certificate=None):
+        """A server that stops after these bytes, part of a ``body`` or not, is left when the time is over."""
+        factory, url = self.rude(says, certificate)
+        begun = Deferred()
+
+        def collected(*args):
+            reactor.callLater(0, begun.callback, None)
+            return collect(*args)
+
+        self.patch(fetch, "collect", collected)
+        fetching = self.fetch(url, tls=TRUSTING)
+        await (begun if body else factory.asked)
         self.clock.advance(4.9)
         self.assertNoResult(fetching)
         self.clock.advance(0.1)
@@ -153,12 +166,15 @@ class Times(_FetchCase):
         self.assertEqual(str(error), "did not come within 5 s")
         await factory.lost
 
-    async def test_no_answer_an_endless_head_and_an_endless_body_end_with_the_connection(self):
-        for says in (b"", b"HTTP/1.1 200 OK\r\nA: b", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx"):
+    async def test_no_answer_and_an_endless_head_end_with_the_connection(self):
+        for says in (b"", b"HTTP/1.1 200 OK\r\nA: b"):
             await self.late(says)
 
-    async def test_also_over_tls_with_a_server_that_ignores_the_end(self):
-        await self.late(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx", certificate=CERTIFICATE)
+    async def test_an_endless_body_does_too(self):
+        for certificate in (None, CERTIFICATE):
+            await self.late(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx", body=True, certificate=certificate
+            )
 
     async def test_a_fetch_that_is_cancelled_ends_too(self):
         factory, url = self.rude(b"")
@@ -173,8 +189,7 @@ class Times(_FetchCase):
 class Tls(_FetchCase):
     async def test_a_certificate_that_is_trusted_is_taken(self):
         issuer = self.issuer(CERTIFICATE)
-        trusting = BrowserLikePolicyForHTTPS(ssl.Certificate.loadPEM(CERTIFICATE.pem))
-        self.assertEqual(await self.fetch(issuer.url, tls=trusting), issuer.document)
+        self.assertEqual(await self.fetch(issuer.url, tls=TRUSTING), issuer.document)
 
     async def test_one_that_nobody_vouches_for_is_not(self):
         issuer = self.issuer(CERTIFICATE)
@@ -183,6 +198,5 @@ class Tls(_FetchCase):
 
     async def test_one_for_another_name_is_not(self):
         issuer = self.issuer(CERTIFICATE)
-        trusting = BrowserLikePolicyForHTTPS(ssl.Certificate.loadPEM(CERTIFICATE.pem))
-        await self.failure(issuer.url.replace("127.0.0.1", "localhost"), tls=trusting)
+        await self.failure(issuer.url.replace("127.0.0.1", "localhost"), tls=TRUSTING)
         self.assertEqual(issuer.asked, 0)
