@@ -122,6 +122,8 @@ class TokenVerifier:
         times = {name: _seconds(claims[name]) for name in ("exp", "nbf", "iat") if name in claims}
         if "nbf" in times and times["nbf"] > now + self._leeway_s:
             raise InvalidToken("not yet valid")
+        if "iat" in times and times["iat"] > now + self._leeway_s:
+            raise InvalidToken("issued in the future")
         if "exp" not in times:
             return None
         if times["exp"] <= now - self._leeway_s:

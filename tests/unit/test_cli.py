@@ -56,9 +56,7 @@ class TokenTests(_CommandCase):
         code, out, err = self.run_command("token", *arguments)
         self.assertEqual((code, err, out.count("\n")), (0, "", 1))
         (key,) = load_keys(self.settings({"data_dir": self.directory} | settings), create=False)
-        verifier = TokenVerifier(
-            key, clock=lambda: 0, user_claim=self.environ.get("CHATSRV_JWT_USER_CLAIM", "sub")
-        )
+        verifier = TokenVerifier(key, user_claim=self.environ.get("CHATSRV_JWT_USER_CLAIM", "sub"))
         return verifier.verify(out.strip())
 
     def test_the_token_is_good_for_the_server_with_the_same_data_directory(self):
