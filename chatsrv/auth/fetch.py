@@ -14,6 +14,7 @@ from treq import collect
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseNeverReceived
 from twisted.web.http_headers import Headers
@@ -82,7 +83,7 @@ def _in_words(error: BaseException | None) -> str:
     """Its kind; what it says only where that is the system's or the TLS library's own words."""
     kind = type(error).__name__
     ours = isinstance(error, ConnectError | DNSLookupError) or type(error).__module__.startswith("OpenSSL")
-    return f"{kind}: {re.sub('[^ -~]+', ' ', str(error))[:200]}" if ours else kind
+    return f"{kind}: {re.sub('[^ -~]+', ' ', str(error))[:200].rstrip('.')}" if ours else kind
 
 
 @implementer(IAgent)
@@ -123,8 +124,19 @@ class _Pool(HTTPConnectionPool):
         self.made: list[Any] = []
 
     def getConnection(self, key: Any, endpoint: Any) -> Any:
-        return super().getConnection(key, endpoint).addCallback(self._made)
+        return super().getConnection(key, _Remembering(endpoint, self.made))
 
-    def _made(self, protocol: Any) -> Any:
-        self.made.append(protocol)
+
+@implementer(IStreamClientEndpoint)
+class _Remembering:
+    def __init__(self, endpoint: IStreamClientEndpoint, made: list[Any]) -> None:
+        self._endpoint = endpoint
+        self._made = made
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        protocolFactory.noisy = False  # else two lines in the log for each fetch
+        return self._endpoint.connect(protocolFactory).addCallback(self._connected)
+
+    def _connected(self, protocol: Any) -> Any:
+        self._made.append(protocol)
         return protocol

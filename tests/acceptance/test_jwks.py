@@ -2,7 +2,7 @@
 
 import json
 
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 
 from tests.acceptance.handshakes import BAD_TOKEN, HandshakeCase, bearer
 from tests.support.issuer import Issuer
@@ -19,7 +19,8 @@ class _JwksCase(HandshakeCase):
         await super().setUp()
 
     async def started_node(self, **settings):
-        return await super().started_node(jwt_secret="", jwt_jwks_url=self.issuer.url, **settings)
+        given = {"jwt_secret": "", "jwt_jwks_url": self.issuer.url} | settings
+        return await super().started_node(**given)
 
     def token(self, kid, user_id=7, **more):
         return self.issuer.token(kid, user_id, **more)
@@ -73,6 +74,25 @@ class Handshakes(_JwksCase):
         for token in tokens:
             for part in token.split("."):
                 self.assertNotIn(part, text)
+
+
+class StartLog(_JwksCase):
+    def lines(self, logs):
+        return [formatEvent(event) for event in logs if "tokens are checked with" in formatEvent(event)]
+
+    async def test_it_says_where_the_keys_come_from_without_the_query(self):
+        with capturedLogs() as logs:
+            await self.started_node(jwt_jwks_url=f"{self.issuer.url}?secret=canary")
+        self.assertEqual(self.lines(logs), [f"tokens are checked with the keys of {self.issuer.url} (1 now)"])
+        ours = [
+            event for event in logs if event["log_namespace"].startswith(("chatsrv", "twisted.web.client"))
+        ]
+        self.assertNotIn("canary", json.dumps(ours, default=repr))
+
+    async def test_also_when_that_is_a_secret(self):
+        with capturedLogs() as logs:
+            await HandshakeCase.started_node(self)
+        self.assertEqual(self.lines(logs), ["tokens are checked with jwt_secret (HS256, HS384)"])
 
 
 class Renewals(_JwksCase):
