@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseNeverReceived
+from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool, ResponseNeverReceived
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IPolicyForHTTPS
 from zope.interface import implementer
@@ -44,8 +44,10 @@ def fetcher(
     ``clock`` measures the time, by default the reactor; ``tls`` says whom to trust, by default whom the machine does.
     """
 
+    trust = _Trust(tls or BrowserLikePolicyForHTTPS())
+
     def fetch() -> Deferred[bytes]:
-        connection = _Connection(reactor, timeout_s, tls)
+        connection = _Connection(reactor, timeout_s, trust)
         document = Deferred.fromCoroutine(_document(connection, url, max_bytes))
         late = Failure(FetchFailed(f"did not come within {timeout_s:g} s"))
         document.addTimeout(timeout_s, clock or reactor, lambda *_: late)
@@ -91,11 +93,10 @@ class _Connection:
     """An agent for one request, which can abort its connection: Twisted only closes one, as politely as a server
     lets it. It takes the body as it is: 64 KiB unpacked may be 64 MiB."""
 
-    def __init__(self, reactor: Any, timeout_s: float, tls: IPolicyForHTTPS | None) -> None:
+    def __init__(self, reactor: Any, timeout_s: float, tls: IPolicyForHTTPS) -> None:
         pool = _Pool(reactor)
-        policy = {} if tls is None else {"contextFactory": tls}
         self._made = pool.made
-        self._agent = Agent(reactor, connectTimeout=timeout_s, pool=pool, **policy)
+        self._agent = Agent(reactor, tls, connectTimeout=timeout_s, pool=pool)
 
     def request(
         self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: Any = None
@@ -114,6 +115,21 @@ class _Connection:
 def _as_it_is(response: Any) -> Any:
     response.headers.removeHeader("Content-Encoding")
     return response
+
+
+@implementer(IPolicyForHTTPS)
+class _Trust:
+    """Reads the certificates that are trusted once, at the first fetch: there are many, and nothing else happens
+    meanwhile. Without redirects there is only one place to trust."""
+
+    def __init__(self, policy: IPolicyForHTTPS) -> None:
+        self._policy = policy
+        self._creator: Any = None
+
+    def creatorForNetloc(self, hostname: bytes, port: int) -> Any:
+        if self._creator is None:
+            self._creator = self._policy.creatorForNetloc(hostname, port)
+        return self._creator
 
 
 class _Pool(HTTPConnectionPool):

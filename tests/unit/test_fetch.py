@@ -191,6 +191,21 @@ class Tls(_FetchCase):
         issuer = self.issuer(CERTIFICATE)
         self.assertEqual(await self.fetch(issuer.url, tls=TRUSTING), issuer.document)
 
+    async def test_whom_to_trust_is_asked_once_for_all_fetches(self):
+        asked_for = []
+
+        class Counting(BrowserLikePolicyForHTTPS):
+            def creatorForNetloc(self, hostname, port):
+                asked_for.append((hostname, port))
+                return super().creatorForNetloc(hostname, port)
+
+        issuer = self.issuer(CERTIFICATE)
+        counting = Counting(ssl.Certificate.loadPEM(CERTIFICATE.pem))
+        again = fetcher(reactor, issuer.url, timeout_s=5, max_bytes=LIMIT, clock=self.clock, tls=counting)
+        for _ in range(3):
+            self.assertEqual(await again(), issuer.document)
+        self.assertEqual(asked_for, [(b"127.0.0.1", issuer.port.getHost().port)])
+
     async def test_one_that_nobody_vouches_for_is_not(self):
         issuer = self.issuer(CERTIFICATE)
         self.assertIn("certificate verify failed", await self.failure(issuer.url))
