@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatsrv.auth.keyset import KeySet, VerificationKey, algorithms_of
-from chatsrv.auth.tokens import MAX_ID, Identity, InvalidToken, TokenVerifier, issue_token
+from chatsrv.auth.tokens import MAX_ID, Identity, InvalidToken, TokenVerifier, issue_token, unverified
 from tests.support.issuer import jwk_of
 
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -132,6 +132,16 @@ class TimeTests(_TokenCase):
         for iat in (NOW + 31, NOW + 10**6):
             self.refuses(signed(iat=iat))
 
+    def test_when_it_was_issued_is_said_if_it_says_so(self):
+        for iat, issued_at in (
+            (NOW - 5, NOW * 1000 - 5000),
+            (NOW + 0.5, NOW * 1000 + 500),
+            (NOW + 30, NOW * 1000 + 30_000),
+            (..., None),
+        ):
+            self.assertEqual(self.verify(signed(iat=iat)).issued_at, issued_at, iat)
+        self.assertEqual(self.verify(issue_token(SECRET, 7, 60, lambda: NOW)).issued_at, NOW * 1000)
+
 
 class ClaimTests(_TokenCase):
     def test_a_user_id_of_any_other_shape_is_refused(self):
@@ -180,6 +190,27 @@ class ClaimTests(_TokenCase):
     def test_duplicate_members_are_refused(self):
         self.refuses(raw('{"alg":"HS256"}', f'{{"sub":"7","exp":{NOW + 60},"sub":"7"}}'))
         self.refuses(raw('{"alg":"none","alg":"HS256"}', f'{{"sub":"7","exp":{NOW + 60}}}'))
+
+
+class UnverifiedTests(_TokenCase):
+    def test_a_token_says_whose_it_is_whoever_signed_it(self):
+        token = raw('{"alg":"HS256"}', f'{{"sub":"7","exp":{NOW},"jti":"a"}}', b"another secret")
+        self.assertEqual(unverified(token, "sub"), Identity(7, NOW * 1000, "a"))
+        self.assertEqual(unverified(signed(uid=9, exp=...), "uid"), Identity(9, None, None))
+
+    def test_what_is_no_token_ends_in_the_same_exception(self):
+        for text in (
+            "",
+            "x",
+            "a.b.c",
+            signed(sub=...),
+            signed(sub="0"),
+            signed(exp="x"),
+            signed(jti=7),
+            "\udcff",
+        ):
+            error = self.assertRaises(InvalidToken, unverified, text, "sub")
+            self.assertIsNone(error.__cause__)
 
 
 class SignatureTests(_TokenCase):
