@@ -173,6 +173,7 @@ class ChatService(Service):
             raise _unusable(address, str(error)) from None
 
     def _shell_factory(self, keys: KeySource) -> ShellFactory:
+        assert self._node is not None
         settings = self.settings
         self._admission = assembly.admission(settings, self._reactor.seconds, self._store_in_reach)
         verifier = assembly.token_verifier(settings, keys)
@@ -183,6 +184,7 @@ class ChatService(Service):
             admission=self._admission,
             open_session=self._open_session,
             options=assembly.shell_options(settings),
+            revoked=self._node.revocations.refuse,
         )
 
     async def _listen(self, factory: ShellFactory) -> None:

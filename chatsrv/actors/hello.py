@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
+from chatsrv.actors.known_revocations import verdict
 from chatsrv.actors.subscriber import Subscriber
 from chatsrv.actors.waiting import together, within
 from chatsrv.kernel import Envelope
@@ -50,18 +51,31 @@ async def join(user: UserActor, envelope: Envelope, command: Join) -> None:
 
 
 async def _enter(user: UserActor, session: Subscriber) -> UserLists | None:
-    """The user's lists, read when his changes are heard; None when the session ended meanwhile."""
+    """The user's lists, read when his changes are heard; None when the session ended meanwhile, or is closed for its
+    token is revoked. Such a one is not counted: it is not to close another one that is the oldest."""
     if session.is_closed:
         return None
     user.enter(session)
     await user.log.subscribe()
     if session.is_closed:
         return None
-    await user.node.sessions.enter(user.user_id, session.id)
     lists = await user.node.store.users.read(user.user_id)
     user.log.seen(lists)
+    if _is_barred(user, session, lists):
+        return None
+    await user.node.sessions.enter(user.user_id, session.id)
     user.joining = None
     return lists
+
+
+def _is_barred(user: UserActor, session: Subscriber, lists: UserLists) -> bool:
+    """Whether the token is revoked, by what is known last: the lists, or a change that was heard meanwhile."""
+    rev = user.log.rev or 0
+    if lists.rev == rev:
+        user.revoked = lists.revoked
+    revoked = lists.revoked if lists.rev >= rev else user.revoked
+    user.bar(revoked)
+    return verdict(revoked, session.identity) is not None
 
 
 async def _read_heads(user: UserActor, chats: list[ChatActor]) -> tuple[str, list[Head]]:

@@ -12,6 +12,7 @@ from chatsrv.actors.chat import ChatActor
 from chatsrv.actors.epoch import Epoch
 from chatsrv.actors.handoff import Handoffs
 from chatsrv.actors.head_check import HeadCheck
+from chatsrv.actors.known_revocations import KnownRevocations
 from chatsrv.actors.lease import Lease
 from chatsrv.actors.mark_recall import MarkRecall
 from chatsrv.actors.presence import Presence
@@ -64,6 +65,7 @@ class Node:
         }
         self.handoffs = Handoffs(clock, store, channels, deadline_s=options.request_timeout_s)
         self.sessions = UserSessions(self)
+        self.revocations = KnownRevocations(clock)
         self.lease = Lease(
             self.id,
             clock,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from chatsrv.auth.tokens import Identity
 from chatsrv.log import Logger
 from chatsrv.wire.codes import CloseCode, Profile
 from chatsrv.wire.frames import Body, Hello
@@ -25,6 +26,10 @@ class Subscriber(Protocol):
 
     @property
     def user_id(self) -> int: ...
+
+    @property
+    def identity(self) -> Identity:
+        """Of the token that carries it now."""
 
     @property
     def profile(self) -> Profile: ...

@@ -18,12 +18,14 @@ from chatsrv.actors.creation import create_chat
 from chatsrv.actors.friends import FRIEND_REQUESTS
 from chatsrv.actors.hello import join
 from chatsrv.actors.inbox import read_inbox
+from chatsrv.actors.known_revocations import verdict
 from chatsrv.actors.relations import RelationFrame, Relations, is_shown, relation_frame, untold
 from chatsrv.actors.subscriber import Subscriber, give_up
 from chatsrv.actors.user_log import UserLog
 from chatsrv.kernel import Actor, Envelope, Overdue, Registry
 from chatsrv.redis import Unavailable
-from chatsrv.store.events import MEMBERSHIP, UserEvent
+from chatsrv.store.events import MEMBERSHIP, REVOCATION, UserEvent
+from chatsrv.store.revocations import Revocations
 from chatsrv.store.users import UserLists
 from chatsrv.wire import frames
 from chatsrv.wire.codes import CloseCode
@@ -64,6 +66,7 @@ class UserActor(Actor):
         self.joining: Subscriber | None = None  # its lists are being read: `join` attaches it
         self.chats: dict[int, int] = {}  # value: a member since this event
         self.relations = Relations()
+        self.revoked = Revocations()
         self.log = UserLog(self)
 
     @property
@@ -106,6 +109,14 @@ class UserActor(Actor):
             if self.node.sessions.name(session.id) == name:
                 session.close(CloseCode.REPLACED)
 
+    def bar(self, revoked: Revocations) -> None:
+        """Close the sessions whose token is revoked by these, all of them if the user is blocked."""
+        self.node.revocations.learn(self.user_id, revoked)
+        for session in list(self.sessions):
+            code = verdict(revoked, session.identity)
+            if code is not None:
+                session.close(code)
+
     def leave(self, session: Subscriber) -> None:
         """The session's connection is gone."""
         if session not in self.sessions:
@@ -123,6 +134,8 @@ class UserActor(Actor):
 
     def adopt(self, lists: UserLists, *, show: bool) -> None:
         """Take over whole lists; with ``show``, sessions are told how they differ from what was known."""
+        self.revoked = lists.revoked
+        self.bar(self.revoked)
         for chat_id in lists.chats.keys() - self.chats if show else ():
             self._attach(chat_id, lists.chats[chat_id])
         self.chats = dict(lists.chats)
@@ -134,6 +147,10 @@ class UserActor(Actor):
 
     def apply(self, event: UserEvent) -> None:
         """One change of the lists, in order."""
+        if event.kind == REVOCATION:
+            self.revoked = self.revoked.after(event)
+            self.bar(self.revoked)
+            return
         if event.kind == MEMBERSHIP:
             if event.holds:
                 self.chats[event.about] = event.version

@@ -12,7 +12,7 @@ from autobahn.twisted.websocket import WebSocketServerFactory
 from autobahn.websocket.protocol import TrafficStats
 from twisted.internet.interfaces import IProtocolFactory
 
-from chatsrv.auth.tokens import TokenVerifier
+from chatsrv.auth.tokens import Identity, InvalidToken, TokenVerifier
 from chatsrv.session.admission import Admission
 from chatsrv.session.compression import Deflater
 from chatsrv.session.flusher import Flusher
@@ -27,7 +27,8 @@ class ShellFactory(WebSocketServerFactory):  # type: ignore[misc]  # autobahn is
     """Makes the shells of one node, and holds what they share.
 
     ``open_session`` returns the receiver of a connection that was just upgraded. ``other_paths`` gets every
-    request for another path than ``/ws``; without it these are answered with 404.
+    request for another path than ``/ws``; without it these are answered with 404. ``revoked``: whether a good token
+    is known to be revoked.
     """
 
     noisy = False
@@ -41,6 +42,7 @@ class ShellFactory(WebSocketServerFactory):  # type: ignore[misc]  # autobahn is
         open_session: Callable[[Shell], Receiver],
         options: ShellOptions,
         other_paths: IProtocolFactory | None = None,
+        revoked: Callable[[Identity], bool] = lambda _: False,
     ) -> None:
         super().__init__(reactor=reactor, server="")
         self.setProtocolOptions(
@@ -59,6 +61,7 @@ class ShellFactory(WebSocketServerFactory):  # type: ignore[misc]  # autobahn is
         self.open_session = open_session
         self.options = options
         self.other_paths = other_paths
+        self.revoked = revoked
         self.flusher = Flusher(reactor)
         self.deflater = Deflater()
         self.heartbeat = Heartbeat(reactor, options)
@@ -68,6 +71,13 @@ class ShellFactory(WebSocketServerFactory):  # type: ignore[misc]  # autobahn is
     def shells(self) -> set[Shell]:
         """The connections that were upgraded and are not gone."""
         return self.heartbeat.shells
+
+    def verify(self, token: str) -> Identity:
+        """The identity that a token proves, as far as this node knows; raises ``InvalidToken``."""
+        identity = self.verifier.verify(token)
+        if self.revoked(identity):
+            raise InvalidToken("revoked")
+        return identity
 
     def connection_upgraded(self, shell: Shell) -> None:
         """Counts a connection in; its shell calls this."""

@@ -18,6 +18,7 @@ from msgspec import UNSET, UnsetType
 
 from chatsrv.actors import Join, Node, Result
 from chatsrv.actors.feed import Feed
+from chatsrv.actors.known_revocations import verdict
 from chatsrv.actors.replay import Replays
 from chatsrv.actors.user import UserActor
 from chatsrv.kernel import Envelope, MailboxFull, Overdue
@@ -68,6 +69,7 @@ class Session:
     ) -> None:
         self.id = secrets.token_hex(8)
         self.user_id = shell.identity.user_id
+        self.identity = shell.identity
         self.profile = shell.profile
         self.feeds: set[Feed] = set()
         self._shell = shell
@@ -87,13 +89,13 @@ class Session:
         self._epoch = ""
         self._replays: Replays | None = None
         self._terms = terms
-        shell.expire_in(terms.seconds_left(shell.identity))
+        shell.expire_in(terms.seconds_left(self.identity))
 
     # The shell's side
 
     def opened(self) -> None:
         self._user = self._node.users.get(self.user_id)
-        command = Join(self.id, self._terms.expires_at(self._shell.identity))
+        command = Join(self.id, self._terms.expires_at(self.identity))
         try:
             self._user.post(Envelope(command, self._joined, self))
         except MailboxFull:
@@ -218,6 +220,9 @@ class Session:
             identity = self._terms.successor(token, self.user_id)
         except Refused as refused:
             return refused
+        if self._user is None or verdict(self._user.revoked, identity) is not None:
+            return Refused(ErrorCode.BAD_REQUEST, "token")
+        self.identity = identity
         self._shell.expire_in(self._terms.seconds_left(identity))
         renewed = frames.Renewed(expires_at=self._terms.expires_at(identity))
         return Result(renewed, renewed)

@@ -152,7 +152,7 @@ class Shell(Frames):
                 secure=ISSLTransport.providedBy(self.transport),
                 options=self.options,
                 admit=lambda: factory.admission.admit(self.address),
-                verify=factory.verifier.verify,
+                verify=factory.verify,
             )
         except HeadRefused as refused:
             self._refuse(refused.refusal)

@@ -12,7 +12,7 @@ import msgspec
 
 CREATED, CHANGED, MESSAGE, EDITED, DELETED = 1, 2, 3, 6, 7
 READ, TYPING = 8, 9
-MEMBERSHIP, RELATION, SURPLUS = 1, 2, 3
+MEMBERSHIP, RELATION, SURPLUS, REVOCATION = 1, 2, 3, 4
 
 
 class ChatEvent(msgspec.Struct, array_like=True, frozen=True):
@@ -70,7 +70,8 @@ class UserEvent(msgspec.Struct, array_like=True, frozen=True):
     ``version``. RELATION: ``about`` is the other user, ``holds`` whether they are friends, as of the pair's
     ``version``, and ``blocked`` whether he blocks the other one; ``t``, ``type`` and ``by`` make the 17/t to
     show (t 0: none). SURPLUS is no change and has
-    no rev: the session ``operation`` is one too many.
+    no rev: the session ``operation`` is one too many. REVOCATION: ``version`` is until when his tokens are revoked,
+    ``holds`` whether an operator blocks him, ``operation`` the digest of a token that is revoked from now on.
     """
 
     rev: int

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from chatsrv.store.events import SURPLUS, UserEvent, pack, user_event
 from chatsrv.store.pairs import Relation
 from chatsrv.store.repository import Repository
+from chatsrv.store.revocations import Revocations, digest, revocations
 
 
 class UserLists(NamedTuple):
     """All lists of a user as of ``rev``; ``time`` is the store's clock in ms. ``chats``: id to version.
-    ``blocked``: whom he blocks."""
+    ``blocked``: whom he blocks. ``revoked``: what an operator says of his tokens."""
 
     rev: int
     time: int
@@ -21,6 +22,7 @@ class UserLists(NamedTuple):
     incoming: set[int]
     outgoing: set[int]
     blocked: set[int]
+    revoked: Revocations = Revocations()
 
 
 class Counts(NamedTuple):
@@ -32,13 +34,23 @@ class Counts(NamedTuple):
     blocked: int
 
 
+#: What an operator can say of a user: revoke all tokens issued until now, or one of them; block him; not any more.
+Verdict = Literal["all", "token", "block", "unblock"]
+
+#: Tokens of one user that can be revoked alone at the same time.
+REVOKED_TOKENS = 1_000
+
+
 class UserStore(Repository):
     async def read(self, user_id: int) -> UserLists:
-        keys = self._keys.user(user_id, "chats", "friends", "incoming", "outgoing", "blocked", "state")
-        rev, time, chats, *sets = await self._run("user_read", keys)
+        keys = self._keys.user(
+            user_id, "chats", "friends", "incoming", "outgoing", "blocked", "state", "revoked"
+        )
+        rev, time, chats, *sets, revoked = await self._run("user_read", keys)
         versions = dict(zip(map(int, chats[::2]), map(int, chats[1::2]), strict=True))
         member_of = {chat: version for chat, version in versions.items() if version > 0}
-        return UserLists(rev, time, member_of, *(set(map(int, members)) for members in sets))
+        friends, incoming, outgoing, blocked = (set(map(int, members)) for members in sets)
+        return UserLists(rev, time, member_of, friends, incoming, outgoing, blocked, revocations(revoked))
 
     async def rev(self, user_id: int) -> int:
         (key,) = self._keys.user(user_id, "state")
@@ -87,6 +99,16 @@ class UserStore(Repository):
         (key,) = self._keys.user(user_id, "blockers")
         flags = await self._call("SMISMEMBER", key, *users)
         return {user for user, flag in zip(users, flags, strict=True) if flag}
+
+    async def revoke(
+        self, user_id: int, what: Verdict, channel: str, *, token_id: str = "", expires_at: int = 0
+    ) -> bool:
+        """Revoke his tokens, or block him; False when it was so already. `Refused` (``limit_reached``) when too many
+        of his tokens are revoked alone. ``token_id`` (a ``jti``) can be forgotten after ``expires_at`` (ms; 0: never).
+        """
+        keys = self._keys.user(user_id, "revoked", "state", "log")
+        token = digest(token_id) if what == "token" else ""
+        return bool(await self._run("user_revoke", keys, channel, what, token, expires_at, REVOKED_TOKENS))
 
     async def bind_nonce(self, user_id: int, nonce: str, digest: str, candidate: int, window_ms: int) -> int:
         """The chat that the nonce made: ``candidate`` from now on when there was none (0: only look, and 0 when

@@ -8,6 +8,7 @@ from chatsrv.actors.replay import REPEAT_S, WAITING
 from chatsrv.auth.tokens import issue_token
 from chatsrv.session.session import MAILBOX_RETRY_MS
 from chatsrv.store.events import MESSAGE, ChatEvent
+from chatsrv.store.revocations import Revocations
 from chatsrv.wire.codes import CloseCode, Profile
 from chatsrv.wire.limits import Limits
 from tests.unit.test_session_kit import LEEWAY_S, LONGEST_S, SECRET, OpenCase
@@ -141,6 +142,23 @@ class Renewing(OpenCase):
         self.renew(-2 * LEEWAY_S, "late")
         self.assertEqual(self.error(self.last), ("bad_request", "late"))
         self.closes_in(LONGEST_S - 900)
+
+    def test_a_revoked_one_and_any_of_a_blocked_user_is_a_bad_request_and_the_old_one_stays(self) -> None:
+        self.clock.advance(900)
+        old = self.session.identity
+        for revoked in (Revocations(900_000), Revocations(blocked=True)):
+            self.user.revoked = revoked
+            self.renew(900)
+            self.assertEqual(self.error(self.last), ("bad_request", "q"))
+            self.assertTrue(self.last["d"]["message"].startswith("token: "))
+            self.assertIs(self.session.identity, old)
+        self.closes_in(LONGEST_S - 900)
+
+    def test_from_then_on_it_is_the_new_one_that_may_be_revoked(self) -> None:
+        self.clock.advance(900)
+        self.user.revoked = Revocations(899_999)
+        self.renew(900)
+        self.assertEqual((self.last["op"], self.session.identity.issued_at), (1, 900_000))
 
     def test_without_an_id_the_answer_goes_to_the_full_profile_only(self) -> None:
         for profile, sent in ((Profile.FULL, 1), (Profile.CORE, 0)):

@@ -19,6 +19,7 @@ from chatsrv.session.session import Session
 from chatsrv.session.token_terms import TokenTerms
 from chatsrv.store.chats import Head, Page
 from chatsrv.store.events import ChatEvent
+from chatsrv.store.revocations import Revocations
 from chatsrv.wire import frames
 from chatsrv.wire.codes import CloseCode, Profile
 from chatsrv.wire.limits import Limits
@@ -92,6 +93,7 @@ class Waiting(Actor):
         self.taken: list[Envelope] = []
         self.left: list[Session] = []
         self.shut: Deferred[Any] | None = None
+        self.revoked = Revocations()
 
     def receive(self, envelope: Envelope) -> Deferred[Any] | None:
         self.taken.append(envelope)

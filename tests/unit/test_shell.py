@@ -77,6 +77,17 @@ class Handshake(ShellCase):
             self.assertNotIn("user-9", repr(value), name)
             self.assertFalse(name.startswith("http_"), name)
 
+    def test_a_token_known_to_be_revoked_is_answered_as_any_bad_one(self) -> None:
+        self.factory = self.make_factory(revoked=lambda identity: identity.user_id == 7)
+        answers = []
+        for token in ("bad", "user-7"):
+            wire = self.connect()
+            self.receive(wire, request(token=token))
+            answers.append(wire.value())
+        self.assertEqual(answers[0], answers[1])
+        self.assertTrue(answers[0].startswith(b"HTTP/1.1 401 "))
+        self.open(request(token="user-8"))
+
     def test_a_refusal_is_a_whole_http_answer_and_the_end(self) -> None:
         for head, status in (
             (request(token=None), 401),

@@ -46,6 +46,7 @@ WRITES: dict[str, Callable[[FaultCase], Any]] = {
     "user_enter": lambda case: case.store.users.enter(1, "node:session", 10),
     "user_nonce": lambda case: case.store.users.bind_nonce(1, "new", "digest", 33, 1000),
     "user_pair": lambda case: case.store.users.apply_pair(1, 3, ASKED, CHANNEL),
+    "user_revoke": lambda case: case.store.users.revoke(1, "block", CHANNEL),
 }
 #: The other forms of a call.
 FORMS: list[tuple[str, Callable[[FaultCase], Any]]] = [

@@ -27,6 +27,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import TestCase
 
 from chatsrv.actors import Join, Node, NodeOptions, Result
+from chatsrv.auth.tokens import Identity
 from chatsrv.bus import Bus, Channels
 from chatsrv.kernel import Envelope
 from chatsrv.redis import RedisLink, Unavailable
@@ -248,6 +249,7 @@ class Listener:
     def __init__(self, node: TestNode, user_id: int, profile: Profile = Profile.FULL) -> None:
         self.node, self.user_id, self.profile = node, user_id, profile
         self.id = uuid4().hex
+        self.identity = Identity(user_id, None, None)
         self.is_closed = False
         self.feeds: set[Any] = set()
         self.code: CloseCode | None = None
