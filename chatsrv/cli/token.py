@@ -25,7 +25,7 @@ _MAX_TTL_S = 3650 * 86_400
 
 def token(user_id: str, ttl: str, options: Mapping[str, Any]) -> str:
     """The token, as text; ``options`` as for ``load_settings``. Raises ``ConfigError``."""
-    user = _user_id(user_id)
+    user = whole_user_id(user_id)
     ttl_s = seconds(ttl)
     settings = load_settings(options)
     named = settings.jwt_secret or settings.jwt_key_file or settings.jwt_jwks_url
@@ -57,7 +57,8 @@ def seconds(ttl: str) -> int:
     return result
 
 
-def _user_id(text: str) -> int:
+def whole_user_id(text: str) -> int:
+    """The argument USER_ID as a number. Raises ``ConfigError``."""
     if not re.fullmatch(r"[1-9][0-9]{0,15}", text) or int(text) > MAX_ID:
         raise ConfigError(f"USER_ID: must be a whole number from 1 to {MAX_ID}")
     return int(text)

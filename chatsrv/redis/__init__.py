@@ -8,6 +8,7 @@ is away. No key and no channel name is known here.
 
 from chatsrv.redis.address import RedisAddress
 from chatsrv.redis.commands import RedisLink
+from chatsrv.redis.conffile import address_in
 from chatsrv.redis.datadir import check_free
 from chatsrv.redis.embedded import EmbeddedRedis
 from chatsrv.redis.errors import ReplyError, StartError, Unavailable
@@ -24,5 +25,6 @@ __all__ = [
     "StartError",
     "SubscriberLink",
     "Unavailable",
+    "address_in",
     "check_free",
 ]

@@ -55,6 +55,11 @@ def read_address(place: DataDir) -> RedisAddress | None:
     return RedisAddress(path=path, password=password)
 
 
+def address_in(data_dir: Path) -> RedisAddress | None:
+    """`read_address` for whoever wants to connect to the server of a data directory, beside its service."""
+    return read_address(DataDir(data_dir))
+
+
 def _quoted(value: bytes) -> bytes:
     return b'"' + re.sub(rb'[\\"]', rb"\\\g<0>", value).replace(b"\n", b"\\n") + b'"'
 

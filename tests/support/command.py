@@ -1,0 +1,32 @@
+"""The ``chatsrv`` command as a process of its own, with the settings that a node was started with."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NamedTuple
+
+from twisted.internet import reactor
+from twisted.internet.utils import getProcessOutputAndValue
+
+from tests.support.process import ROOT, environment
+
+
+class Ran(NamedTuple):
+    """Its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def chatsrv(*arguments: str, stdin: str | None = None, **settings: Any) -> Ran:
+    """Run ``chatsrv`` with these arguments; ``settings`` become variables of its environment."""
+    out, err, code = await getProcessOutputAndValue(
+        sys.executable,
+        ["-m", "chatsrv.cli", *arguments],
+        env=environment(settings),
+        path=str(ROOT),
+        reactor=reactor,
+        stdinBytes=None if stdin is None else stdin.encode(),
+    )
+    return Ran(code, out.decode(), err.decode())
