@@ -40,7 +40,7 @@ class Identity:
 
     ``expires_at`` is the token's own ``exp`` in ms since the epoch (``None``: it has none); the token is
     accepted ``leeway_s`` longer. ``token_id`` is its ``jti``, ``issued_at`` its ``iat`` in ms (``None``: it has
-    none, or one in the future, which says nothing).
+    none).
     """
 
     user_id: int
@@ -101,8 +101,7 @@ class TokenVerifier:
     def _identity(self, token: str) -> Identity:
         claims = self._claims(token, *_header(token.partition(".")[0]))
         expires_at = self._check_times(claims)
-        issued_at = _issued_at(claims, self._clock() + self._leeway_s)
-        return Identity(_user_id(claims[self._user_claim]), expires_at, _token_id(claims), issued_at)
+        return Identity(_user_id(claims[self._user_claim]), expires_at, _token_id(claims), _issued_at(claims))
 
     def _claims(self, token: str, algorithm: str, kid: str | None) -> dict[str, Any]:
         """What the token says, once a key fits its signature; issuer, audience and presence are checked."""
@@ -191,9 +190,8 @@ def _user_id(value: Any) -> int:
     return value
 
 
-def _issued_at(claims: dict[str, Any], latest: float) -> int | None:
-    seconds = _seconds(claims.get("iat", 0))
-    return int(seconds * 1000) if 0 < seconds <= latest else None
+def _issued_at(claims: dict[str, Any]) -> int | None:
+    return int(_seconds(claims["iat"]) * 1000) if "iat" in claims else None
 
 
 def _token_id(claims: dict[str, Any]) -> str | None:
