@@ -90,6 +90,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         "longest text of a message")] = 4000
     name_chars: Annotated[int, _int(1, 1024, "code points",
         "longest name of a chat")] = 64
+    head_bytes: Annotated[int, _int(1024, 2**20, "bytes",
+        "largest request head, up to and with its blank line")] = 8192
+    head_lines: Annotated[int, _int(8, 1000, "lines",
+        "most header lines of a request")] = 64
+    fragments: Annotated[int, _int(1, 65536, "frames",
+        "most of which one message may consist")] = 64
     history_page: Annotated[int, _int(1, 1000, "messages",
         "largest page of history")] = 100
     members: Annotated[int, _int(2, 100_000, "users",
@@ -110,6 +116,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         "what one connection may send at once")] = 100
     refused_per_10s: Annotated[int, _int(1, _MANY, "requests",
         "refused within 10 s, above which the connection is closed")] = 1000
+    frames_per_s: Annotated[int, _int(0, 10**7, "frames a second",
+        "steady rate of one connection, over 10 s; 0: ten times requests_per_s")] = 0
+    control_frames_per_10s: Annotated[int, _int(1, _MANY, "frames",
+        "pings, pongs and closes of one connection within 10 s")] = 50
     connections_per_user: Annotated[int, _int(1, 10**6, "connections",
         "most of one user; one more closes the oldest")] = 10
     connections_per_address: Annotated[int, _int(1, _MANY, "connections",
@@ -130,10 +140,14 @@ class Settings(Struct, frozen=True, kw_only=True):
         "waiting for one actor, above which more are refused")] = 256
     head_timeout_s: Annotated[float, _sec(0.1, 300,
         "longest wait for a client's request head")] = 5.0
+    message_timeout_s: Annotated[float, _sec(0.1, 300,
+        "longest wait for the rest of a client's message")] = 10.0
     ping_interval_s: Annotated[float, _sec(1, 3600,
         "silence after which a client is pinged")] = 25.0
     ping_timeout_s: Annotated[float, _sec(0.1, 300,
         "longest wait for a client's pong")] = 8.0
+    close_handshake_s: Annotated[float, _sec(0.1, 300,
+        "time a client is given to answer a close, within close_timeout_s")] = 1.0
     close_timeout_s: Annotated[float, _sec(0.1, 300,
         "longest wait for a client to finish a close")] = 5.0
     request_timeout_s: Annotated[float, _sec(0.1, 300,
