@@ -116,6 +116,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         "what one connection may send at once")] = 100
     refused_per_10s: Annotated[int, _int(1, _MANY, "requests",
         "refused within 10 s, above which the connection is closed")] = 1000
+    friend_requests_per_h: Annotated[int, _int(1, 10**6, "requests an hour",
+        "friend requests that one user may make")] = 20
+    invites_per_h: Annotated[int, _int(1, 10**6, "users an hour",
+        "that one user may put into groups")] = 60
+    chats_per_h: Annotated[int, _int(1, 10**6, "chats an hour",
+        "that one user may create")] = 20
     frames_per_s: Annotated[int, _int(0, 10**7, "frames a second",
         "steady rate of one connection, over 10 s; 0: ten times requests_per_s")] = 0
     control_frames_per_10s: Annotated[int, _int(1, _MANY, "frames",

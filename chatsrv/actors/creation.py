@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
+from chatsrv.actors.allowance import spending
 from chatsrv.actors.subscriber import Subscriber
 from chatsrv.actors.waiting import together, within
 from chatsrv.kernel import Envelope
@@ -57,12 +58,26 @@ async def _create_group(user: UserActor, envelope: Envelope, command: CreateChat
 
 async def _id_of_group(user: UserActor, command: CreateChat, others: list[int]) -> tuple[int, bool]:
     """The group's id, and whether it is yet to be created: a nonce that is bound may say which it is."""
-    chats = user.node.store.chats
     bound = await _bind(user, command, others, 0)
-    if bound and (await chats.head(bound)).seq:
+    if await _exists(user, bound):
         return bound, False
-    await _check_group(user, others)
-    return await _bind(user, command, others, await chats.next_id()), True
+    costs = {} if bound else {"chats": 1, "invites": len(others)}  # what is bound was paid for
+
+    async def new_id() -> int:
+        await _check_group(user, others)
+        return await _bind(user, command, others, await user.node.store.chats.next_id())
+
+    try:
+        return await spending(user.node, user.user_id, costs, new_id), True
+    except Refused:
+        bound = await _bind(user, command, others, 0)
+        if await _exists(user, bound):
+            return bound, False  # the same request, from elsewhere at this moment, was not refused
+        raise
+
+
+async def _exists(user: UserActor, chat_id: int) -> bool:
+    return bool(chat_id and (await user.node.store.chats.head(chat_id)).seq)
 
 
 async def _bind(user: UserActor, command: CreateChat, others: list[int], candidate: int) -> int:
@@ -91,7 +106,9 @@ async def _open_private(user: UserActor, envelope: Envelope, other: int) -> None
     node, caller, session = user.node, user.user_id, envelope.origin
     low, high = sorted((caller, other))
     pair = await node.store.pairs.read(caller, other)
-    candidate = 0 if pair.chat else await _new_private(user, other, pair)
+    candidate = 0
+    if not pair.chat:
+        candidate = await spending(node, caller, {"chats": 1}, lambda: _new_private(user, other, pair))
     operation = node.next_operation()
 
     def open_chat() -> Awaitable[int]:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from chatsrv.actors.allowance import spending
 from chatsrv.actors.asking import Asking
 from chatsrv.actors.subscriber import Result
 from chatsrv.kernel import Envelope
@@ -31,9 +32,9 @@ async def add_friend(user: UserActor, envelope: Envelope, command: AddFriend) ->
     caller, other = user.user_id, command.user_id
     pairs = user.node.store.pairs
     pair = await pairs.read(caller, other)
-    if pair.blockers:
-        raise Refused(ErrorCode.FORBIDDEN)
-    await _check_limits(user, other, pair)
+    is_new = not (pair.friends or pair.asked)
+    costs = {"friend_requests": int(is_new)}
+    await spending(user.node, caller, costs, lambda: _check_add(user, other, pair))
     asked = frames.FriendAsked(user_id=other, asker=caller)
     accepted = frames.FriendAsked(user_id=other, asker=caller, accepted=True)
     befriended = frames.FriendAnswered(user_id=other, type=ACCEPT, answerer=caller)
@@ -102,6 +103,12 @@ FRIEND_REQUESTS: dict[type, Callable[[UserActor, Envelope, Any], Coroutine[Any, 
 
 def _always(body: frames.Body) -> Callable[[Done], Result]:
     return lambda _: Result(body, body)
+
+
+async def _check_add(user: UserActor, other: int, pair: PairState) -> None:
+    if pair.blockers:
+        raise Refused(ErrorCode.FORBIDDEN)
+    await _check_limits(user, other, pair)
 
 
 async def _check_limits(user: UserActor, other: int, pair: PairState) -> None:

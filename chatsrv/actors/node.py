@@ -34,6 +34,9 @@ class NodeOptions:
     chats: int = 5_000
     open_requests: int = 500
     blocked: int = 5_000
+    friend_requests_per_h: int = 20
+    invites_per_h: int = 60
+    chats_per_h: int = 20
     nonce_window_s: float = 86_400.0
     connections_per_user: int = 10
     mailbox_entries: int = 256

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
+from chatsrv.actors.allowance import spending
 from chatsrv.actors.waiting import together
 from chatsrv.kernel import Envelope
 from chatsrv.redis import Unavailable
@@ -43,8 +44,19 @@ async def update_chat(chat: ChatActor, envelope: Envelope, command: UpdateChat) 
 
 
 async def _commit(chat: ChatActor, origin: Any, command: UpdateChat, operation: str) -> Changed:
+    node, caller, users = chat.node, origin.user_id, command.add_users
+    members, new = await node.store.chats.outsiders(chat.chat_id, caller, users) if users else (0, [])
+    return await spending(
+        node, caller, {"invites": len(new)}, lambda: _update(chat, origin, command, operation, members, new)
+    )
+
+
+async def _update(
+    chat: ChatActor, origin: Any, command: UpdateChat, operation: str, members: int, new: list[int]
+) -> Changed:
+    """``members``: how many there are; ``new``: who of those to be added is none yet."""
     known = chat.feed.position
-    room = await _may_join(chat, origin.user_id, command.add_users)
+    room = await _may_join(chat, origin.user_id, members, new)
     change = await chat.node.store.chats.update(
         chat.chat_id,
         origin.user_id,
@@ -62,15 +74,12 @@ async def _commit(chat: ChatActor, origin: Any, command: UpdateChat, operation: 
     return change
 
 
-async def _may_join(chat: ChatActor, caller: int, users: list[int]) -> bool:
+async def _may_join(chat: ChatActor, caller: int, members: int, new: list[int]) -> bool:
     """Whether those who would be new may be in one more chat; `Refused` when one of them blocks the caller."""
-    if not users:
-        return True
     store, options = chat.node.store, chat.node.options
-    members, outsiders = await store.chats.outsiders(chat.chat_id, caller, users)
-    if outsiders and await store.users.blockers_among(caller, outsiders):
+    if new and await store.users.blockers_among(caller, new):
         raise Refused(ErrorCode.FORBIDDEN)
-    if members + len(outsiders) > options.limits.members:
+    if members + len(new) > options.limits.members:
         return True  # the script refuses, in its order
-    counts = await together(store.link, [store.users.counts(user) for user in outsiders])
+    counts = await together(store.link, [store.users.counts(user) for user in new])
     return all(count.chats < options.chats for count in counts)

@@ -25,6 +25,7 @@ from chatsrv.client.request import Again, Request
 from chatsrv.wire.codes import Retry
 
 _RATE_LIMITED_S = 1.0
+_LONGEST_PAUSE_S = 10.0
 
 
 class Outgoing:
@@ -148,6 +149,8 @@ class Outgoing:
         retry = error.code.retry
         if retry is Retry.AFTER_DELAY:
             pause_s = _RATE_LIMITED_S if error.retry_after_ms is None else error.retry_after_ms / 1000
+            if pause_s > max(self._pacing.longest_s, _LONGEST_PAUSE_S):
+                return False  # what a user may do in an hour; the other requests need not wait for it
             self._pacing.close(now, pause_s)
         elif retry is Retry.SAME_NONCE and request.again is not Again.NEVER:
             request.not_before = now + self._backoff.pause_s(request.tries)

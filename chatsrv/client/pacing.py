@@ -38,6 +38,11 @@ class Pacing:
         """A request that costs so much is sent now; nobody has to wait for it."""
         self._tokens -= min(cost, self._burst)
 
+    @property
+    def longest_s(self) -> float:
+        """The longest wait for this rate, from empty to full; who has to wait longer meets another limit."""
+        return self._burst / self._rate
+
     def close(self, now: float, seconds: float) -> None:
         """The server said that it was too much: send nothing for so long."""
         self._closed_until = max(self._closed_until, now + seconds)

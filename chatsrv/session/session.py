@@ -241,7 +241,11 @@ class Session:
             elif result.event is not None and (result.event.core or self.profile is Profile.FULL):
                 self.deliver(frame_text(frames.encode(result.event)))
         else:
-            self._refuse(_as_refusal(result), incoming.id, incoming.request.op, incoming.request.t)
+            refused = _as_refusal(result)
+            if refused.code is ErrorCode.RATE_LIMITED:
+                self._limit_rate(incoming, refused.retry_after_ms or MAILBOX_RETRY_MS)
+            else:
+                self._refuse(refused, incoming.id, incoming.request.op, incoming.request.t)
         if self._state is State.DRAINING:
             self._leave_when_answered()
 

@@ -75,6 +75,12 @@ class UserStore(Repository):
         keys = self._keys.user(user_id, "chats", "friends", "incoming", "outgoing", "blocked", "left")
         return Counts(*await self._run("user_counts", keys))
 
+    async def spend(self, user_id: int, amounts: Collection[tuple[str, int, int]]) -> int:
+        """Spend of what he may do in an hour: each amount is what, most in an hour, how many. 0, or, when any is too
+        much and nothing was spent, the ms to wait. A number below 0 is given back."""
+        args = [part for amount in amounts for part in amount]
+        return int(await self._run("user_spend", self._keys.user(user_id, "rates"), *args))
+
     async def events(self, user_id: int, after: int) -> list[UserEvent]:
         """The changes after ``after`` that the short log still has, oldest first."""
         (log,) = self._keys.user(user_id, "log")

@@ -20,6 +20,7 @@ from twisted.trial.unittest import TestCase
 
 from chatsrv.client import Profile
 from chatsrv.config import Settings
+from tests.support.limits import UNHURRIED
 from tests.support.process import NodeProcess
 from tests.support.redis import RedisServer
 from tests.support.tokens import SECRET
@@ -44,6 +45,7 @@ class Node:
             "jwt_secret": SECRET,
             "presence_grace_s": 0,
             "status_interval_s": 0.01,
+            **UNHURRIED,
             **settings,
         }
         node = cls(make_service(Settings(**given)))
@@ -163,6 +165,7 @@ class ProcessCase(ChatVerbs):
             "requests_per_s": 100_000,
             "burst": 100_000,
             "presence_grace_s": 0,
+            **UNHURRIED,
             **self.settings,
             **settings,
         }

@@ -253,6 +253,15 @@ class Repeats(CallCase):
         line.answers(line.sent[1], {"chat_id": CHAT, "message_id": 1, "seq": 6, "sender_id": 1})
         self.successResultOf(call)
 
+    def test_of_what_has_to_wait_longer_than_the_rate_makes_it_are_left_to_the_caller(self):
+        line = self.connected(limits=Limits(requests_per_s=10, burst=100))
+        call = self.edit()
+        line.refuses(line.sent[0], "rate_limited", retry_after_ms=10_001)
+        error = self.failureResultOf(call, RequestRefused).value
+        self.assertEqual((error.code.code, error.retry_after_ms), ("rate_limited", 10_001))
+        self.send("at once")
+        self.assertEqual(self.messages(line)[-1:], ["at once"])
+
 
 class ThePace(CallCase):
     def test_is_the_servers_and_the_order_that_of_asking(self):

@@ -262,6 +262,14 @@ class Rates(OpenCase):
         self.say()
         self.assertEqual((self.shell.codes, len(self.shell.raw)), ([CloseCode.POLICY], 4))
 
+    def test_what_an_actor_refuses_for_its_rate_counts_and_says_when_again(self) -> None:
+        for number in range(4):
+            self.say(number)
+            self.answer(Refused(ErrorCode.RATE_LIMITED, retry_after_ms=180_000))
+            self.assertEqual(self.error(self.last), ("rate_limited", number))
+            self.assertEqual(self.last["d"]["retry_after_ms"], 180_000)
+            self.assertEqual(self.shell.codes, [CloseCode.POLICY] * (number == 3))
+
     def test_refusals_longer_ago_do_not_count(self) -> None:
         for _ in range(3):
             self.use_up()

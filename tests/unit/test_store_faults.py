@@ -45,6 +45,7 @@ WRITES: dict[str, Callable[[FaultCase], Any]] = {
     "user_chat": lambda case: case.store.users.apply_chat(1, 7, False, 9, CHANNEL),
     "user_enter": lambda case: case.store.users.enter(1, "node:session", 10),
     "user_nonce": lambda case: case.store.users.bind_nonce(1, "new", "digest", 33, 1000),
+    "user_spend": lambda case: case.store.users.spend(1, [("chats", 20, 1), ("invites", 60, 2)]),
     "user_pair": lambda case: case.store.users.apply_pair(1, 3, ASKED, CHANNEL),
     "user_revoke": lambda case: case.store.users.revoke(1, "block", CHANNEL),
 }

@@ -35,6 +35,7 @@ from chatsrv.store import Retention, Store
 from chatsrv.wire import frames
 from chatsrv.wire.codes import CloseCode, Profile
 from chatsrv.wire.requests import ChatRequest
+from tests.support.limits import UNHURRIED
 from tests.support.redis import RedisServer
 
 CHANNEL = "a channel"
@@ -353,7 +354,9 @@ class NodeCase(StoreCase):
         store = Store(link, self.prefix, retention=Retention(log_events=self.log_events))
         await link.load(list(store.scripts.values()))
         channels = Channels(self.prefix, 0)
-        node = TestNode(clock or Clock(), store, bus, channels, NodeOptions(**{**self.options, **options}))
+        node = TestNode(
+            clock or Clock(), store, bus, channels, NodeOptions(**{**UNHURRIED, **self.options, **options})
+        )
         node.own_link = link
         node.heard = []
         node.publish = lambda channel: self.outside.publish(channel, b"")

@@ -1,0 +1,171 @@
+"""What a user may do in an hour, on two nodes: crossed by one, spent only by what is new, given back when refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatsrv.redis import Unavailable
+from chatsrv.wire.refusal import Refused
+from chatsrv.wire.requests import (
+    AddFriend,
+    AnswerFriend,
+    BlockUser,
+    CreateChat,
+    RemoveFriend,
+    UnblockUser,
+    UpdateChat,
+)
+from tests.integration.test_friends import FriendsCase
+from tests.unit.test_store_kit import Listener
+
+
+def group(*others: int, **more: Any) -> CreateChat:
+    return CreateChat(user_ids=list(others), type=2, **more)
+
+
+def private(other: int) -> CreateChat:
+    return CreateChat(user_ids=[other], type=1)
+
+
+class AllowanceCase(FriendsCase):
+    async def setUp(self) -> None:
+        await super().setUp()
+        self.alice, self.device = await self.user(self.here, 1), await self.user(self.there, 1)
+        self.bob = await self.user(self.there, 2)
+
+    async def rate_limited(self, command: Any, listener: Listener | None = None) -> None:
+        """It is refused for that, with the time to wait, and changes nothing."""
+        await self.settle()
+        before = self.keyspace()
+        refused = await self.assertFailure((listener or self.alice).ask(command), Refused)
+        self.assertEqual(refused.code.code, "rate_limited")
+        self.assertTrue(0 < refused.retry_after_ms <= 3_600_000, refused.retry_after_ms)
+        await self.settle()
+        self.assertEqual(self.keyspace(), before)
+
+
+class FriendRequests(AllowanceCase):
+    options = {"friend_requests_per_h": 3}
+
+    async def test_three_are_made_and_the_fourth_is_refused_on_every_device_and_node(self) -> None:
+        for other, listener in ((3, self.alice), (4, self.device), (5, self.alice)):
+            await listener.ask(AddFriend(user_id=other))
+        await self.rate_limited(AddFriend(user_id=6))
+        await self.rate_limited(AddFriend(user_id=6), self.device)
+        self.alice.leave()
+        await self.rate_limited(AddFriend(user_id=6), await self.user(self.here, 1))
+        await self.bob.ask(AddFriend(user_id=6))
+
+    async def test_repeats_acceptances_and_answers_cost_nothing(self) -> None:
+        for other in (3, 4):
+            await self.alice.ask(AddFriend(user_id=other))
+            await self.alice.ask(AddFriend(user_id=other))
+        for other in (5, 6):
+            await (await self.user(self.there, other)).ask(AddFriend(user_id=1))
+        await self.alice.ask(AddFriend(user_id=5))
+        await self.alice.ask(AnswerFriend(user_id=6, type=1))
+        await self.alice.ask(AddFriend(user_id=5))
+        await self.alice.ask(AddFriend(user_id=7))
+        await self.rate_limited(AddFriend(user_id=8))
+
+    async def test_a_request_that_was_withdrawn_and_is_made_again_counts_again(self) -> None:
+        for _ in range(3):
+            await self.alice.ask(AddFriend(user_id=2))
+            await self.alice.ask(RemoveFriend(user_id=2))
+        await self.rate_limited(AddFriend(user_id=2))
+
+    async def test_a_refused_one_costs_nothing_and_goes_behind_the_rate(self) -> None:
+        await self.bob.ask(BlockUser(user_id=1))
+        for _ in range(5):
+            self.assertEqual(await self.code(self.alice, AddFriend(user_id=2)), "forbidden")
+        for other in (3, 4, 5):
+            await self.alice.ask(AddFriend(user_id=other))
+        await self.rate_limited(AddFriend(user_id=2))
+        await self.bob.ask(UnblockUser(user_id=1))
+        await self.rate_limited(AddFriend(user_id=2))
+
+
+class Chats(AllowanceCase):
+    options = {"chats_per_h": 3}
+
+    async def test_three_are_created_and_the_fourth_is_refused_on_every_device_and_node(self) -> None:
+        await self.alice.ask(group())
+        await self.device.ask(private(2))
+        await self.alice.ask(group(2, 3, nonce="n"))
+        for listener in (self.alice, self.device):
+            for command in (group(), private(3), group(nonce="m")):
+                await self.rate_limited(command, listener)
+        await self.bob.ask(group())
+
+    async def test_what_is_there_already_is_opened_for_nothing(self) -> None:
+        for _ in range(5):
+            await self.bob.ask(private(1))
+            await self.alice.ask(private(2))
+            await self.alice.ask(group(2, nonce="n"))
+            await self.device.ask(group(2, nonce="n"))
+        for _ in range(2):
+            await self.alice.ask(group())
+        await self.rate_limited(group())
+        await self.alice.ask(group(2, nonce="n"))
+
+    async def test_a_repeat_of_one_whose_outcome_was_unknown_is_not_counted_again(self) -> None:
+        run = self.here.own_link.run
+
+        def losing(done: Any, script: Any, keys: Any, args: Any) -> None:
+            if script.name == "chat_create":
+                done(Unavailable("it was not run", sent=True))
+            else:
+                run(done, script, keys, args)
+
+        for n in range(3):
+            self.here.own_link.run = losing
+            await self.assertFailure(self.alice.ask(group(2, nonce=str(n))), Unavailable)
+            del self.here.own_link.run
+        await self.rate_limited(group())
+        for n in range(3):
+            await self.alice.ask(group(2, nonce=str(n)))
+
+    async def test_a_refused_one_costs_nothing_and_goes_behind_the_rate(self) -> None:
+        await self.bob.ask(BlockUser(user_id=1))
+        for _ in range(4):
+            for command in (group(2), private(2), group(2, nonce="n")):
+                self.assertEqual(await self.code(self.alice, command), "forbidden")
+        self.assertEqual(self.keys("{u:1}:rates"), [])
+        for _ in range(3):
+            await self.alice.ask(group())
+        for command in (group(2), private(2)):
+            await self.rate_limited(command)
+
+
+class Invites(AllowanceCase):
+    options = {"invites_per_h": 4}
+
+    async def test_four_users_are_put_into_groups_and_the_fifth_is_not(self) -> None:
+        chat_id = (await self.alice.ask(group(2, 3))).reply.chat_id
+        await self.device.ask(UpdateChat(chat_id=chat_id, add_users=[3, 4]))
+        await self.alice.ask(private(9))
+        await self.alice.ask(UpdateChat(chat_id=chat_id, add_users=[5]))
+        await self.rate_limited(UpdateChat(chat_id=chat_id, add_users=[6], chat="x"))
+        await self.rate_limited(group(6), self.device)
+        await self.alice.ask(UpdateChat(chat_id=chat_id, add_users=[2, 3], chat="x", remove_users=[4]))
+        await self.alice.ask(group())
+        await self.bob.ask(UpdateChat(chat_id=chat_id, add_users=[6]))
+
+    async def test_a_refused_change_costs_nothing_and_goes_behind_the_rate(self) -> None:
+        chat_id = (await self.bob.ask(group(1))).reply.chat_id
+        blocker = await self.user(self.here, 9)
+        await blocker.ask(BlockUser(user_id=1))
+        for change in ({"add_users": [3, 9]}, {"add_users": [3], "remove_users": [2]}):
+            for _ in range(4):
+                self.assertEqual(
+                    await self.code(self.alice, UpdateChat(chat_id=chat_id, **change)), "forbidden"
+                )
+        self.assertEqual(self.keys("{u:1}:rates"), [])
+        await self.alice.ask(UpdateChat(chat_id=chat_id, add_users=[3, 4, 5, 6]))
+        await self.rate_limited(UpdateChat(chat_id=chat_id, add_users=[9]))
+        self.assertEqual(await self.code(self.alice, UpdateChat(chat_id=77, add_users=[9])), "not_found")
+
+    async def test_a_large_group_needs_all_of_it_and_is_made_up_for_later(self) -> None:
+        await self.alice.ask(group(*range(10, 18)))
+        refused = await self.assertFailure(self.alice.ask(group(2)), Refused)
+        self.assertTrue(0 <= 5 * 900_000 - refused.retry_after_ms < 10_000, refused.retry_after_ms)
