@@ -32,6 +32,8 @@ LIMITS: dict[str, object] = {
     "friend_requests_per_h": 1_000_000,
     "invites_per_h": 1_000_000,
     "chats_per_h": 1_000_000,
+    "handshakes_per_user_per_s": 1_000_000,
+    "handshake_burst_per_user": 1_000_000,
     "mailbox_entries": 100_000,
     "outbox_bytes": 64 * MIB,
     "redis_max_in_flight": 65_536,

@@ -122,6 +122,8 @@ def admission(settings: Settings, seconds: Callable[[], float], ready: Callable[
         per_address=settings.connections_per_address,
         handshakes_per_s=settings.handshakes_per_address_per_s,
         handshakes_burst=settings.handshake_burst,
+        user_handshakes_per_s=settings.handshakes_per_user_per_s,
+        user_handshakes_burst=settings.handshake_burst_per_user,
         exempt_loopback=settings.exempt_loopback,
         ready=ready,
     )

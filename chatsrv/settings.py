@@ -134,6 +134,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         "steady rate of one address")] = 50
     handshake_burst: Annotated[int, _int(1, 10**6, "handshakes",
         "what one address may begin at once")] = 200
+    handshakes_per_user_per_s: Annotated[int, _int(1, 10**6, "handshakes a second",
+        "steady rate of one user, on this node")] = 5
+    handshake_burst_per_user: Annotated[int, _int(1, 10**6, "handshakes",
+        "what one user may begin at once, on this node")] = 20
     exempt_loopback: Annotated[bool, _is(
         "whether loopback addresses are free of the limits per address")] = True
     max_connections: Annotated[int, _int(0, _MANY, "connections",

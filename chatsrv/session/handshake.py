@@ -64,12 +64,14 @@ def decide(
     options: ShellOptions,
     admit: Callable[[], Refusal | None],
     verify: Callable[[str], Identity],
+    admit_user: Callable[[int], Refusal | None] = lambda user_id: None,
 ) -> Accepted:
     """Accepts the request or raises :class:`HeadRefused`.
 
     ``secure``: the connection itself is TLS. ``admit``: whether there is room for one more; asked only when
     the request is well formed and its origin allowed. ``verify``: raises ``InvalidToken``, or
-    ``KeysUnavailable`` while the keys are being fetched.
+    ``KeysUnavailable`` while the keys are being fetched. ``admit_user``: whether there is room for one more of the
+    token's user.
     """
     _check_request(head, options)
     key = _check_upgrade(head)
@@ -79,6 +81,8 @@ def decide(
         raise HeadRefused(refusal)
     offered = head.items("sec-websocket-protocol")
     identity = _verified(_token(head, offered, options.url_token), options.token_bytes, verify)
+    if (refusal := admit_user(identity.user_id)) is not None:
+        raise HeadRefused(refusal)
     extension = answer_to(head.items("sec-websocket-extensions")) if options.compression else None
     return Accepted(key, _first_known(offered), identity, extension)
 

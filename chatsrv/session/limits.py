@@ -1,9 +1,10 @@
-"""How much one connection may ask: a token bucket, and tallies of what it did wrong lately."""
+"""How much one connection, address or user may do: token buckets, and tallies of what it did wrong lately."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
 
 
 class TokenBucket:
@@ -26,6 +27,34 @@ class TokenBucket:
             self._tokens -= cost
             return 0
         return math.ceil((cost - self._tokens) / self._rate * 1000) or 1
+
+
+class Buckets:
+    """A token bucket for each key: ``rate`` a second, ``burst`` at once, by the clock ``seconds``.
+
+    The ``remembered`` keys that were used last have theirs; one that was forgotten begins with a full one.
+    """
+
+    def __init__(self, rate: float, burst: int, seconds: Callable[[], float], remembered: int) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._seconds = seconds
+        self._remembered = remembered
+        self._buckets: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, key: Hashable) -> float:
+        """Take a token of the key's: 0, or the seconds after which there will be one."""
+        now = self._seconds()
+        tokens, since = self._buckets.pop(key, (float(self._burst), now))
+        tokens = min(self._burst, tokens + (now - since) * self._rate)
+        missing = max(0.0, 1 - tokens)
+        self._buckets[key] = (tokens if missing else tokens - 1, now)
+        if len(self._buckets) > self._remembered:
+            self._buckets.popitem(last=False)
+        return missing / self._rate
 
 
 class Tally:

@@ -153,6 +153,7 @@ class Shell(Frames):
                 options=self.options,
                 admit=lambda: factory.admission.admit(self.address),
                 verify=factory.verify,
+                admit_user=factory.admission.admit_user,
             )
         except HeadRefused as refused:
             self._refuse(refused.refusal)

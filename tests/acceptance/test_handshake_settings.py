@@ -65,6 +65,18 @@ class TooManyHandshakes(HandshakeCase):
         self.assertGreater(int(response.headers["retry-after"]), 0)
 
 
+class TooManyHandshakesOfOneUser(HandshakeCase):
+    settings = {"handshakes_per_user_per_s": 1, "handshake_burst_per_user": 2}
+
+    async def test_one_handshake_more_is_429_for_who_shows_his_token(self):
+        for _ in range(2):
+            await self.accepted(**bearer(token_for(1)))
+        response = await self.refused(429, **bearer(token_for(1)))
+        self.assertGreater(int(response.headers["retry-after"]), 0)
+        await self.accepted(**bearer(token_for(2)))
+        await self.refused(401, **bearer(token_for(1) + "x"))
+
+
 class AtCapacity(HandshakeCase):
     settings = {"max_connections": 2}
 

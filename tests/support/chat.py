@@ -20,7 +20,7 @@ from twisted.trial.unittest import TestCase
 
 from chatsrv.client import Profile
 from chatsrv.config import Settings
-from tests.support.limits import UNHURRIED
+from tests.support.limits import UNHURRIED, UNHURRIED_HANDSHAKES
 from tests.support.process import NodeProcess
 from tests.support.redis import RedisServer
 from tests.support.tokens import SECRET
@@ -46,6 +46,7 @@ class Node:
             "presence_grace_s": 0,
             "status_interval_s": 0.01,
             **UNHURRIED,
+            **UNHURRIED_HANDSHAKES,
             **settings,
         }
         node = cls(make_service(Settings(**given)))
@@ -166,6 +167,7 @@ class ProcessCase(ChatVerbs):
             "burst": 100_000,
             "presence_grace_s": 0,
             **UNHURRIED,
+            **UNHURRIED_HANDSHAKES,
             **self.settings,
             **settings,
         }

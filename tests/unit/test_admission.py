@@ -90,14 +90,25 @@ class AdmissionTests(TestCase):
         self.assertEqual(self.status(admission, "2001:db8::3"), 429)
         self.assertIsNone(self.status(admission, "2001:db8:0:1::1"))
 
+    def test_the_burst_of_one_user_is_taken_and_one_more_is_429_wherever_he_is(self) -> None:
+        admission = self.admission(user_handshakes_per_s=2, user_handshakes_burst=5)
+        self.assertEqual([admission.admit_user(7) for _ in range(5)], [None] * 5)
+        self.assertEqual(admission.admit_user(7), Refusal(429, (("Retry-After", "1"),)))
+        self.assertIsNone(admission.admit_user(8))
+        self.clock.advance(0.5)
+        self.assertEqual([admission.admit_user(7) is None for _ in range(2)], [True, False])
+
     def test_memory_is_bounded_whoever_comes(self) -> None:
         self.patch(module, "_REMEMBERED_ADDRESSES", 10)
+        self.patch(module, "_REMEMBERED_USERS", 20)
         admission = self.admission()
         for number in range(200):
             address = f"192.0.2.{number}"
             admission.admit(address)
             admission.connected(address)
             admission.gone(address)
-        self.assertEqual(len(admission._buckets), 10)
+            admission.admit_user(number)
+        self.assertEqual((len(admission._buckets), len(admission._users)), (10, 20))
+        self.assertLessEqual(admission._place.cache_info().currsize, 10)
         self.assertEqual(len(admission._counts), 0)
         self.assertEqual(admission.connections, 0)

@@ -16,7 +16,11 @@ NONE = Refusal(401, (("WWW-Authenticate", "Bearer"),))
 
 
 def judge(
-    data: bytes, secure: bool = False, busy: Refusal | None = None, **options: object
+    data: bytes,
+    secure: bool = False,
+    busy: Refusal | None = None,
+    busy_user: Refusal | None = None,
+    **options: object,
 ) -> Accepted | Refusal:
     try:
         return decide(
@@ -25,6 +29,7 @@ def judge(
             options=ShellOptions(**options),
             admit=lambda: busy,
             verify=Verifier().verify,
+            admit_user=lambda user_id: busy_user if user_id == 8 else None,
         )
     except HeadRefused as refused:
         return refused.refusal
@@ -210,6 +215,12 @@ class TheToken(TestCase):
         busy = Refusal(503, (("Retry-After", "2"),))
         self.assertEqual(judge(request(token=None), busy=busy), busy)
         self.assertEqual(judge(request(Origin="null"), busy=busy), Refusal(403))
+
+    def test_a_user_is_only_asked_about_when_his_token_is_good(self) -> None:
+        busy = Refusal(429, (("Retry-After", "2"),))
+        self.assertEqual(judge(request(token="user-8"), busy_user=busy), busy)
+        self.assertIsInstance(judge(request(token="user-9"), busy_user=busy), Accepted)
+        self.assertEqual(judge(request(token="bad-8"), busy_user=busy), INVALID)
 
     def test_a_bug_in_the_verifier_is_not_taken_for_a_bad_token(self) -> None:
         self.assertRaises(RuntimeError, judge, request(token="bug"))

@@ -184,7 +184,9 @@ class ShellCase(TestCase):
         self.clock = Clock()
         self.sessions: list[Recorder] = []
         self.fail_in = ""
-        self.admission = Admission(seconds=self.clock.seconds, max_connections=100)
+        self.admission = Admission(
+            seconds=self.clock.seconds, max_connections=100, user_handshakes_burst=10**6
+        )
         self.factory = self.make_factory()
         self.wires: list[Wire] = []
         self.addCleanup(self.assert_nothing_is_left)
