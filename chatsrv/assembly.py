@@ -67,6 +67,7 @@ def shell_options(settings: Settings) -> ShellOptions:
         close_handshake_s=min(settings.close_handshake_s, settings.close_timeout_s),
         close_timeout_s=settings.close_timeout_s,
         origins=settings.origins,
+        trusted_proxies=settings.trusted_proxies,
         url_token=settings.token_in_url,
         token_bytes=settings.jwt_token_bytes,
     )
@@ -125,5 +126,6 @@ def admission(settings: Settings, seconds: Callable[[], float], ready: Callable[
         user_handshakes_per_s=settings.handshakes_per_user_per_s,
         user_handshakes_burst=settings.handshake_burst_per_user,
         exempt_loopback=settings.exempt_loopback,
+        exempt=settings.trusted_proxies,
         ready=ready,
     )

@@ -9,6 +9,7 @@ variable ``CHATSRV_<NAME>`` (lists with commas; an empty variable counts as not 
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import json
 import os
 import re
@@ -42,6 +43,7 @@ _DEFAULTS = Settings()
 _BACKLOG = 4096
 #: Lists that may be given as one text.
 _ONE_OR_SEVERAL = frozenset({"jwt_key_file"})
+_PROXIED = "haproxy:"  # what an endpoint that speaks the PROXY protocol begins with
 
 
 class ConfigError(Exception):
@@ -106,6 +108,8 @@ def expected(name: str) -> str:
 
 def with_backlog(endpoint: str) -> str:
     """``endpoint`` with a listen backlog of 4096 if it is a plain one that names none (Twisted's own: 50)."""
+    if endpoint.startswith(_PROXIED):
+        return _PROXIED + with_backlog(endpoint.removeprefix(_PROXIED))
     kind, *arguments = re.split(r"(?<!\\):", endpoint)
     named = all("=" in argument and not argument.startswith("backlog=") for argument in arguments[1:])
     return f"{endpoint}:backlog={_BACKLOG}" if kind in {"tcp", "tcp6", "ssl", "unix"} and named else endpoint
@@ -184,5 +188,16 @@ def _check_together(settings: Settings) -> None:
     sources = [n for n in ("jwt_secret", "jwt_key_file", "jwt_jwks_url") if getattr(settings, n)]
     if len(sources) > 1:
         raise ConfigError(f"{' and '.join(sources)} are both set: take one of the two away")
+    if not all(map(_is_proxy, settings.trusted_proxies)):
+        raise ConfigError("trusted_proxies: must be addresses or networks, such as 10.0.0.0/8, or unix")
+    if not settings.trusted_proxies and any(e.startswith(_PROXIED) for e in settings.listen):
+        raise ConfigError("listen: a haproxy: endpoint needs the proxy's address in trusted_proxies")
     if settings.lease_renew_s * 2 > settings.lease_s:
         raise ConfigError("lease_renew_s: must be at most half of lease_s")
+
+
+def _is_proxy(text: str) -> bool:
+    try:
+        return text == "unix" or bool(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        return False

@@ -81,6 +81,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     origins: Annotated[tuple[str, ...], _is(
         "web origins that may connect, beside the server's own host")] = ()
 
+    trusted_proxies: Annotated[tuple[str, ...], _is(
+        "addresses or networks of proxies (or unix) whose word on where a client comes from is taken")] = ()
+
     # --- what a client may send and own ---
     frame_bytes: Annotated[int, _int(1024, 2**24, "bytes",
         "largest frame from a client")] = 65536

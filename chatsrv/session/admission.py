@@ -13,10 +13,11 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from chatsrv.session.head import Refusal
 from chatsrv.session.limits import Buckets
+from chatsrv.session.proxies import UNIX
 
 _REMEMBERED_ADDRESSES = 10_000
 _REMEMBERED_USERS = 10_000
@@ -30,8 +31,8 @@ class Admission:
 
     ``seconds``: a monotonic clock. ``max_connections``: of the node. ``per_address``: connections of one
     address (one /64 for IPv6); ``handshakes_per_s`` and ``handshakes_burst``: its token bucket;
-    ``user_handshakes_per_s`` and ``user_handshakes_burst``: that of one user. ``exempt``: networks without the
-    limits per address. ``ready``: whether the store is reachable.
+    ``user_handshakes_per_s`` and ``user_handshakes_burst``: that of one user. ``exempt``: networks (or ``unix``,
+    the peers of Unix sockets) without the limits per address. ``ready``: whether the store is reachable.
     """
 
     def __init__(
@@ -53,8 +54,9 @@ class Admission:
         self.connections = 0
         self._max_connections = max_connections
         self._per_address = per_address
-        self._exempt = _networks((*exempt, *(_LOOPBACK if exempt_loopback else ())))
-        self._exempt_local = exempt_loopback
+        texts = {*exempt, *((UNIX, *_LOOPBACK) if exempt_loopback else ())}
+        self._exempt_unix = UNIX in texts  # its peer is on this machine
+        self._exempt = [ip_network(text, strict=False) for text in texts - {UNIX}]
         self._counts: Counter[str] = Counter()
         self._buckets = Buckets(handshakes_per_s, handshakes_burst, seconds, _REMEMBERED_ADDRESSES)
         self._users = Buckets(user_handshakes_per_s, user_handshakes_burst, seconds, _REMEMBERED_USERS)
@@ -96,13 +98,9 @@ class Admission:
         try:
             ip = ip_address(address)
         except ValueError:
-            return self._exempt_local  # a Unix socket: its peer is on this machine
+            return self._exempt_unix
         mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
         return any((mapped or ip) in network for network in self._exempt)
-
-
-def _networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(text, strict=False) for text in texts)
 
 
 def _key(address: str) -> str:

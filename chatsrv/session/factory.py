@@ -18,6 +18,7 @@ from chatsrv.session.compression import Deflater
 from chatsrv.session.flusher import Flusher
 from chatsrv.session.heartbeat import Heartbeat
 from chatsrv.session.options import ShellOptions
+from chatsrv.session.proxies import Proxies
 from chatsrv.session.shell import Receiver, Shell
 from chatsrv.session.text_frames import BIG_INTEGER_BYTES
 from chatsrv.session.upgrade import open_state
@@ -62,6 +63,7 @@ class ShellFactory(WebSocketServerFactory):  # type: ignore[misc]  # autobahn is
         self.options = options
         self.other_paths = other_paths
         self.revoked = revoked
+        self.proxies = Proxies(options.trusted_proxies)
         self.flusher = Flusher(reactor)
         self.deflater = Deflater()
         self.heartbeat = Heartbeat(reactor, options)

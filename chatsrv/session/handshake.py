@@ -68,10 +68,10 @@ def decide(
 ) -> Accepted:
     """Accepts the request or raises :class:`HeadRefused`.
 
-    ``secure``: the connection itself is TLS. ``admit``: whether there is room for one more; asked only when
-    the request is well formed and its origin allowed. ``verify``: raises ``InvalidToken``, or
-    ``KeysUnavailable`` while the keys are being fetched. ``admit_user``: whether there is room for one more of the
-    token's user.
+    ``secure``: the connection itself is TLS, or that to a trusted proxy. ``admit``: whether there is room for
+    one more; asked only when the request is well formed and its origin allowed. ``verify``: raises
+    ``InvalidToken``, or ``KeysUnavailable`` while the keys are being fetched. ``admit_user``: whether there is
+    room for one more of the token's user.
     """
     _check_request(head, options)
     key = _check_upgrade(head)

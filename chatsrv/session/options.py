@@ -24,5 +24,6 @@ class ShellOptions:
     close_timeout_s: float = 5
     close_handshake_s: float = 1
     origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     url_token: bool = False
     token_bytes: int = 4096

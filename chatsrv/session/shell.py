@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from autobahn.util import encode_truncate
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IProtocolFactory, ISSLTransport
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
@@ -147,9 +147,10 @@ class Shell(Frames):
             if head.path != PATH and factory.other_paths is not None:
                 self._hand_over(factory.other_paths, bytes(reader.collected))
                 return
+            self.address, secure = factory.proxies.source(self.transport, head)
             accepted = decide(
                 head,
-                secure=ISSLTransport.providedBy(self.transport),
+                secure=secure,
                 options=self.options,
                 admit=lambda: factory.admission.admit(self.address),
                 verify=factory.verify,

@@ -203,6 +203,17 @@ class RefusalTests(_ConfigCase):
         environ = {"CHATSRV_JWT_JWKS_URL": "https://a", "CHATSRV_JWT_KEY_FILE": "key.pem"}
         self.assertIn("jwt_key_file and jwt_jwks_url are both set", self.refusal(environ=environ))
 
+    def test_a_trusted_proxy_must_be_an_address_or_a_network_or_unix(self):
+        proxies = ["10.0.0.1", "10.0.0.1/8", "::1", "fd00::/8", "unix"]
+        self.assertEqual(load_settings({"trusted_proxies": proxies}, {}).trusted_proxies, tuple(proxies))
+        for wrong in ("proxy.example", "10.0.0.0/33", "10.0.0.0/8 ", "*", "10.0.0.1:80"):
+            self.assertIn("trusted_proxies: must be", self.refusal({"trusted_proxies": ["::1", wrong]}))
+
+    def test_an_endpoint_of_the_proxy_protocol_needs_a_trusted_proxy(self):
+        options = {"listen": ["tcp:80", "haproxy:tcp:81"]}
+        self.assertIn("trusted_proxies", self.refusal(options))
+        load_settings({**options, "trusted_proxies": ["10.0.0.1"]}, {})
+
     def test_a_lease_must_be_renewed_twice_in_its_life(self):
         self.assertIn("at most half of lease_s", self.refusal(file="lease_s = 8"))
 
@@ -239,7 +250,8 @@ class SampleTests(_ConfigCase):
 class EndpointTests(SynchronousTestCase):
     def test_a_plain_endpoint_gets_a_long_backlog(self):
         for endpoint in ("tcp:8080", "tcp:8080:interface=\\:\\:1", "ssl:443:privateKey=a", "unix:/run/a\\:b"):
-            self.assertEqual(with_backlog(endpoint), f"{endpoint}:backlog=4096")
+            for kind in ("", "haproxy:"):
+                self.assertEqual(with_backlog(kind + endpoint), f"{kind}{endpoint}:backlog=4096")
 
     def test_an_endpoint_that_names_one_or_cannot_is_left_alone(self):
         for endpoint in (
