@@ -31,7 +31,7 @@ from chatsrv.auth.keys import load_keys
 from chatsrv.auth.keyset import KeySet, KeySource
 from chatsrv.bus import Bus, Channels
 from chatsrv.config import ConfigError, Settings, with_backlog
-from chatsrv.log import Logger, set_level
+from chatsrv.log import Logger, PeerLines, limit_peers, set_level
 from chatsrv.redis import EmbeddedRedis, RedisAddress, RedisLink, ReplyError, StartError, Unavailable
 from chatsrv.session.admission import Admission
 from chatsrv.session.factory import ShellFactory
@@ -100,6 +100,7 @@ class ChatService(Service):
         if self._own_process:
             set_level(self.settings.log_level)
             monotonic.use(self._reactor)
+            limit_peers(PeerLines(self.settings.log_lines_per_peer_per_min))
             process.install_signals(self._reactor, lambda: Deferred.fromCoroutine(self.drain()))
         self._starting = Deferred.fromCoroutine(self._start())
         self._starting.addCallbacks(self.ready.callback, self._not_started)

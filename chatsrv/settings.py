@@ -189,6 +189,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         "how long a nonce is remembered, at least")] = 86_400.0
     log_level: Annotated[Literal["debug", "info", "warn", "error", "critical"], _is(
         "least important level that is logged")] = "info"
+    log_lines_per_peer_per_min: Annotated[int, _int(1, 10**6, "lines a minute",
+        "most that are logged about one client or actor; the others are counted")] = 5
     # fmt: on
 
     #: Not a setting: the ``CHATSRV_*`` variables that name none. The start log warns of them.

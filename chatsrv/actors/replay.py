@@ -95,7 +95,8 @@ class Replays:
         except CancelledError:
             raise
         except Exception as error:
-            self.log.failure("a replay to user {user} failed", user=self._session.user_id)
+            user_id = self._session.user_id
+            self.log.failure("a replay to user {user} failed", user=user_id, peer=f"user {user_id}")
             return error
         return Result(caught_up, caught_up)
 

@@ -93,9 +93,8 @@ class Registry(Generic[A]):
     def crashed(self, actor: Actor, failure: Failure, command: object) -> None:
         """Log the crash; restart the actor, or stop it when it crashes again and again."""
         what = type(command).__name__
-        self.log.failure(
-            "{actor}:{key} crashed at {what}", failure, actor=type(actor).__name__, key=actor.key, what=what
-        )
+        peer = f"{type(actor).__name__}:{actor.key}"
+        self.log.failure("{peer} crashed at {what}", failure, peer=peer, what=what)
         now = self.clock.seconds()
         crashes = [at for at in self._crashes.get(actor.key, ()) if now - at < CRASH_WINDOW_S]
         self._crashes[actor.key] = [*crashes, now]

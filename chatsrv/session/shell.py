@@ -163,7 +163,7 @@ class Shell(Frames):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answers. A head too long is first read to its end, or a reset would eat the answer."""
-        _log.debug("refused the upgrade with {status}", status=refusal.status)
+        _log.debug("refused the upgrade with {status}", status=refusal.status, peer=self.address)
         self._reader = None
         self.transport.write(refusal.render())
         if refusal.status == 431:
@@ -261,7 +261,7 @@ class Shell(Frames):
     def crashed(self) -> None:
         """A bug of ours: logged, and this connection alone pays for it."""
         user_id = self.identity.user_id if self._outbox is not None else None
-        _log.failure("the connection of user {user_id} failed", user_id=user_id)
+        _log.failure("the connection of user {user_id} failed", user_id=user_id, peer=self.address)
         if self.state == OPEN:
             self._fail(CloseCode.INTERNAL_ERROR)
         elif self._reader is not None:
@@ -276,7 +276,10 @@ class Shell(Frames):
             try:
                 receiver.closed()
             except Exception:
-                _log.failure("the session of user {user_id} failed to close", user_id=self.identity.user_id)
+                user_id = self.identity.user_id
+                _log.failure(
+                    "the session of user {user_id} failed to close", user_id=user_id, peer=self.address
+                )
 
     def _start_timer(self, seconds: float, call: Callable[[], None]) -> None:
         """The one timer of a connection: first for its head, later for its end."""
