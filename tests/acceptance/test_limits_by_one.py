@@ -2,8 +2,8 @@
 
 from chatsrv.config import default
 from tests.acceptance.handshakes import HandshakeCase, bearer
-from tests.support.chat import ChatCase
-from tests.support.raw import PING, PONG, TEXT, frame, upgrade
+from tests.support.chat import ChatCase, ProcessCase
+from tests.support.raw import PING, PONG, TEXT, RawClient, frame, upgrade
 from tests.support.rawcase import RawCase
 from tests.support.tokens import token_for
 
@@ -146,3 +146,17 @@ class Hours(ChatCase):
         await self.refused_for_it(await self.user(1), 13, 1, user_ids=[3], type=1)
         await alice.call(13, 2, chat_id=chat_id, add_users=[2, 3])
         await self.refused_for_it(alice, 13, 2, chat_id=chat_id, add_users=[4])
+
+
+class LogLines(ProcessCase):
+    settings = {"log_level": "debug", "log_lines_per_peer_per_min": 3}
+
+    async def test_as_many_lines_about_one_peer_as_allowed_are_logged_and_one_more_is_not(self):
+        node = await self.started_process()
+        for _ in range(6):
+            client = await RawClient.connected(node.port)
+            client.send(b"GET /elsewhere HTTP/1.1\r\n\r\n")
+            self.assertEqual((await client.response()).status, 404)
+            await client.close()
+        await node.terminate()
+        self.assertEqual(node.log.count("refused the upgrade with 404"), 3, node.log)

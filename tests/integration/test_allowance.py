@@ -16,6 +16,7 @@ from chatsrv.wire.requests import (
     UpdateChat,
 )
 from tests.integration.test_friends import FriendsCase
+from tests.integration.test_nodes import before_command
 from tests.unit.test_store_kit import Listener
 
 
@@ -124,6 +125,17 @@ class Chats(AllowanceCase):
         await self.rate_limited(group())
         for n in range(3):
             await self.alice.ask(group(2, nonce=str(n)))
+
+    async def test_one_that_another_device_creates_with_the_last_at_this_moment_is_answered(self) -> None:
+        for _ in range(2):
+            await self.alice.ask(group())
+
+        async def create(_: Any) -> None:
+            self.made = (await self.device.ask(group(2, nonce="n"))).reply.chat_id
+
+        before_command(self.here, "user_spend", create)
+        self.assertEqual((await self.alice.ask(group(2, nonce="n"))).reply.chat_id, self.made)
+        await self.rate_limited(group(2, nonce="m"))
 
     async def test_a_refused_one_costs_nothing_and_goes_behind_the_rate(self) -> None:
         await self.bob.ask(BlockUser(user_id=1))

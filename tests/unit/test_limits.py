@@ -10,7 +10,10 @@ import importlib
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatsrv import config
+from chatsrv import assembly, config
+from chatsrv.actors import NodeOptions
+from chatsrv.config import Settings
+from chatsrv.session.options import ShellOptions
 
 BY_ONE = "acceptance.test_limits_by_one"
 SHELL = "unit.test_shell"
@@ -71,14 +74,40 @@ CROSSED = {
     "jwt_token_bytes": f"{BY_ONE}.Tokens.test_a_token_of_the_largest_size_is_read_and_one_byte_more_is_401",
     "jwt_leeway_s": "unit.test_tokens.TimeTests.test_the_leeway_holds_at_both_ends",
     "jwt_connection_s": "unit.test_token_terms.Times.test_one_that_ends_later_does_too",
-    "log_lines_per_peer_per_min": "unit.test_log.LinesAboutOnePeer"
-    ".test_five_are_logged_and_the_sixth_within_a_minute_is_not",
+    "log_lines_per_peer_per_min": f"{BY_ONE}.LogLines"
+    ".test_as_many_lines_about_one_peer_as_allowed_are_logged_and_one_more_is_not",
 }
 #: Settings with a unit that bound nothing of a peer's.
 OTHERS = {
     *("request_timeout_s", "drain_s", "presence_grace_s", "lease_s", "lease_renew_s", "status_interval_s"),
     *("passivate_after_s", "log_events_per_chat", "messages_per_chat", "message_age_s", "nonce_window_s"),
 }
+
+
+class TheOptions(SynchronousTestCase):
+    """Where a limit cannot be seen from outside without measuring time."""
+
+    def test_of_a_shell_are_the_settings_of_the_same_names(self) -> None:
+        shared = {name for name in ShellOptions.__dataclass_fields__ if name in config.names()}
+        odd = {name: 2 * config.default(name) + 3 for name in shared & CROSSED.keys()}
+        options = assembly.shell_options(Settings(**odd))
+        self.assertEqual({name: getattr(options, name) for name in odd}, odd)
+        self.assertGreater(len(odd), 10)
+
+    def test_the_time_for_an_answer_to_a_close_is_part_of_that_for_all_of_it(self) -> None:
+        settings = Settings(close_handshake_s=5, close_timeout_s=3)
+        self.assertEqual(assembly.shell_options(settings).close_handshake_s, 3)
+
+    def test_frames_are_ten_times_the_requests_unless_said_otherwise(self) -> None:
+        self.assertEqual(assembly.shell_options(Settings(requests_per_s=7)).frames_per_s, 70)
+        self.assertEqual(assembly.shell_options(Settings(requests_per_s=7, frames_per_s=5)).frames_per_s, 5)
+
+    def test_of_a_node_are_the_settings_of_the_same_names(self) -> None:
+        shared = {name for name in NodeOptions.__dataclass_fields__ if name in config.names()}
+        odd = {name: 2 * config.default(name) + 3 for name in shared & CROSSED.keys()}
+        options = assembly.node_options(Settings(**odd))
+        self.assertEqual({name: getattr(options, name) for name in odd}, odd)
+        self.assertGreater(len(odd), 7)
 
 
 class TheTable(SynchronousTestCase):
