@@ -35,6 +35,7 @@ from chatsrv.log import Logger, PeerLines, limit_peers, set_level
 from chatsrv.redis import EmbeddedRedis, RedisAddress, RedisLink, ReplyError, StartError, Unavailable
 from chatsrv.session.admission import Admission
 from chatsrv.session.factory import ShellFactory
+from chatsrv.session.proxies import ProxiesOnly
 from chatsrv.session.session import Session
 from chatsrv.session.shell import Shell
 from chatsrv.session.token_terms import TokenTerms
@@ -192,7 +193,9 @@ class ChatService(Service):
         for description in self.settings.listen:
             try:
                 endpoint = serverFromString(self._reactor, with_backlog(description))
-                self.ports.append(await endpoint.listen(factory))
+                proxied = description.startswith("haproxy:")
+                listener = ProxiesOnly(factory, factory.proxies) if proxied else factory
+                self.ports.append(await endpoint.listen(listener))
             except Exception as error:  # parsers of endpoints, and the kernel, raise what they like
                 why = getattr(error, "socketError", error)
                 raise CannotStart(

@@ -37,7 +37,9 @@ def welcome(
 
 
 def _url(endpoint: str, port: IListeningPort) -> str:
-    """Where a client on this machine connects; empty for a Unix socket."""
+    """Where a client on this machine connects; empty for a Unix socket, and where only a proxy does."""
+    if endpoint.startswith("haproxy:"):
+        return ""
     address = port.getHost()
     scheme = "wss" if endpoint.startswith(("ssl:", "tls:")) else "ws"
     if isinstance(address, IPv4Address):

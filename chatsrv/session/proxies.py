@@ -15,8 +15,9 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, NamedTuple
 
-from twisted.internet.interfaces import ISSLTransport
-from twisted.protocols.policies import ProtocolWrapper
+from twisted.internet.interfaces import IProtocolFactory, ISSLTransport
+from twisted.internet.protocol import Protocol
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
 from chatsrv.session.head import Head
 
@@ -41,16 +42,16 @@ class Proxies:
         texts = set(trusted)
         self._unix = UNIX in texts
         self._networks = [ip_network(text, strict=False) for text in texts - {UNIX}]
-        self._trusts = lru_cache(_REMEMBERED)(self._is_trusted)
+        self._remembered = lru_cache(_REMEMBERED)(self._is_trusted)
 
     def source(self, transport: Any, head: Head) -> Source:
         """Where this request comes from."""
         secure = ISSLTransport.providedBy(transport)
         address = _host(_socket(transport).getPeer())
-        if not self._trusts(address):
+        if not self.trusts(address):
             return Source(address, secure)
         address = _parsed(_host(transport.getPeer())) or address  # of the PROXY header, or still the socket's
-        if not self._trusts(address):
+        if not self.trusts(address):
             return Source(address, secure)
         secure = secure or head.items("x-forwarded-proto")[-1:] == ["https"]
         for hop in reversed(head.items("x-forwarded-for")[-_HOPS:]):
@@ -58,15 +59,39 @@ class Proxies:
             if before is None:
                 break
             address = before
-            if not self._trusts(address):
+            if not self.trusts(address):
                 break
         return Source(address, secure)
+
+    def trusts(self, address: str) -> bool:
+        """Whether it is a proxy's."""
+        return self._remembered(address)
 
     def _is_trusted(self, address: str) -> bool:
         if address == UNIX:
             return self._unix
         found = _parsed(address)
         return found is not None and any(ip_address(found) in network for network in self._networks)
+
+
+class ProxiesOnly(WrappingFactory):
+    """For an endpoint that speaks the PROXY protocol: whoever is no trusted proxy is dropped there, unread."""
+
+    noisy = False
+
+    def __init__(self, factory: IProtocolFactory, proxies: Proxies) -> None:
+        super().__init__(factory)  # type: ignore[no-untyped-call]
+        self._proxies = proxies
+
+    def buildProtocol(self, addr: Any) -> Any:
+        return self.wrappedFactory.buildProtocol(addr) if self._proxies.trusts(_host(addr)) else _Dropped()
+
+
+class _Dropped(Protocol):
+    transport: Any
+
+    def connectionMade(self) -> None:
+        self.transport.abortConnection()
 
 
 def _socket(transport: Any) -> Any:

@@ -105,3 +105,14 @@ class ProxyProtocol(HandshakeCase):
         ):
             with self.assertRaisesRegex(AssertionError, "the connection ended; unread: b''", msg=data):
                 await self.answer(data)
+
+
+class NoProxy(HandshakeCase):
+    settings = {"trusted_proxies": ("192.0.2.1",), "listen": ("haproxy:tcp:0:interface=127.0.0.1",)}
+
+    async def test_who_is_no_trusted_proxy_is_dropped_there_whatever_he_sends(self):
+        request = upgrade(**bearer(token_for(1)))
+        for data in (version1("203.0.113.1") + request, request, b"PROXY TCP4 a b c d\r\n"):
+            with self.assertRaisesRegex(AssertionError, "the connection ended; unread: b''", msg=data):
+                await self.answer(data)
+        self.assertEqual(self.flushLoggedErrors(), [])
