@@ -23,6 +23,7 @@ import msgspec
 from chatsrv.settings import Settings
 
 __all__ = [
+    "BACKLOG",
     "ConfigError",
     "Settings",
     "connection_limit",
@@ -40,7 +41,7 @@ _TYPES: Mapping[str, Any] = {
     if name != "unknown_environment"
 }
 _DEFAULTS = Settings()
-_BACKLOG = 4096
+BACKLOG = 4096
 #: Lists that may be given as one text.
 _ONE_OR_SEVERAL = frozenset({"jwt_key_file"})
 _PROXIED = "haproxy:"  # what an endpoint that speaks the PROXY protocol begins with
@@ -72,6 +73,7 @@ def load_settings(
     return msgspec.structs.replace(
         settings,
         data_dir=os.path.abspath(settings.data_dir),
+        listen=tuple(map(_with_absolute_files, settings.listen)),
         # What may stand behind a path (" until ...") has no slash, and stays.
         jwt_key_file=tuple(map(os.path.abspath, settings.jwt_key_file)),
     )
@@ -112,17 +114,31 @@ def with_backlog(endpoint: str) -> str:
         return _PROXIED + with_backlog(endpoint.removeprefix(_PROXIED))
     kind, *arguments = re.split(r"(?<!\\):", endpoint)
     named = all("=" in argument and not argument.startswith("backlog=") for argument in arguments[1:])
-    return f"{endpoint}:backlog={_BACKLOG}" if kind in {"tcp", "tcp6", "ssl", "unix"} and named else endpoint
+    return f"{endpoint}:backlog={BACKLOG}" if kind in {"tcp", "tcp6", "ssl", "unix"} and named else endpoint
 
 
-def tcp_address(endpoint: str) -> tuple[str, int] | None:
-    """Interface (empty: all of IPv4) and port of a ``tcp:`` endpoint string; None for another kind."""
+def tcp_address(endpoint: str, kinds: Sequence[str] = ("tcp",)) -> tuple[str, int] | None:
+    """Interface (empty: all of IPv4) and port of a ``tcp:`` endpoint string; None for what is not of these kinds."""
     kind, *arguments = re.split(r"(?<!\\):", endpoint)
     named = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     port = named.get("port") or next((argument for argument in arguments if "=" not in argument), "")
-    if kind != "tcp" or not port.isdigit():
+    if kind not in kinds or not port.isdigit():
         return None
     return named.get("interface", "").replace("\\:", ":"), int(port)
+
+
+def _with_absolute_files(endpoint: str) -> str:
+    """``endpoint`` with the files that an ``ssl:`` one names as absolute paths."""
+    if not endpoint.startswith("ssl:"):
+        return endpoint
+    named = r"(?<!\\):(privateKey|certKey|extraCertChain)=((?:[^\\:]|\\.)+)"
+    return re.sub(named, lambda found: f":{found[1]}={_absolute(found[2])}", endpoint)
+
+
+def _absolute(quoted: str) -> str:
+    """An endpoint's argument, a path, made absolute."""
+    here = re.sub(r"([\\:=])", r"\\\1", os.getcwd())
+    return quoted if quoted.startswith("/") else f"{here}/{quoted}"
 
 
 def connection_limit(settings: Settings) -> int:

@@ -27,7 +27,7 @@ def preflight(settings: Settings) -> None:
 
 
 def _check_port(endpoint: str) -> None:
-    address = tcp_address(endpoint)
+    address = tcp_address(endpoint, ("tcp", "ssl"))
     if address is None or not address[1]:
         return
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET

@@ -20,7 +20,6 @@ from twisted.internet.defer import (
     maybeDeferred,
     succeed,
 )
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 
@@ -30,7 +29,8 @@ from chatsrv.actors import Node
 from chatsrv.auth.keys import load_keys
 from chatsrv.auth.keyset import KeySet, KeySource
 from chatsrv.bus import Bus, Channels
-from chatsrv.config import ConfigError, Settings, with_backlog
+from chatsrv.config import ConfigError, Settings
+from chatsrv.endpoints import server_endpoint
 from chatsrv.log import Logger, PeerLines, limit_peers, set_level
 from chatsrv.redis import EmbeddedRedis, RedisAddress, RedisLink, ReplyError, StartError, Unavailable
 from chatsrv.session.admission import Admission
@@ -192,10 +192,11 @@ class ChatService(Service):
     async def _listen(self, factory: ShellFactory) -> None:
         for description in self.settings.listen:
             try:
-                endpoint = serverFromString(self._reactor, with_backlog(description))
                 proxied = description.startswith("haproxy:")
                 listener = ProxiesOnly(factory, factory.proxies) if proxied else factory
-                self.ports.append(await endpoint.listen(listener))
+                self.ports.append(await server_endpoint(self._reactor, description).listen(listener))
+            except ConfigError:
+                raise
             except Exception as error:  # parsers of endpoints, and the kernel, raise what they like
                 why = getattr(error, "socketError", error)
                 raise CannotStart(

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twisted.application.service import IService
-from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from chatsrv._version import __version__
 from chatsrv.auth.keys import jwks_url, load_keys
 from chatsrv.config import ConfigError, Settings, load_settings
+from chatsrv.endpoints import server_endpoint
 from chatsrv.preflight import preflight
 
 
@@ -89,7 +89,9 @@ def _check_endpoint(endpoint: str) -> None:
     from twisted.internet import reactor
 
     try:
-        serverFromString(reactor, endpoint)
+        server_endpoint(reactor, endpoint)
+    except ConfigError:
+        raise
     except Exception as e:  # parsers of endpoints raise what they like
         raise ConfigError(
             f"listen: {endpoint!r} is no Twisted server endpoint, such as tcp:8080:interface=127.0.0.1 ({e})"

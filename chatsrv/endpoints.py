@@ -1,0 +1,161 @@
+"""What the endpoint strings of the setting ``listen`` become: where the service listens.
+
+Called by ``tap``, which only looks whether it works, and by ``service``. All kinds are Twisted's own, with a longer
+backlog, but ``ssl:``: its arguments are Twisted's too, and what it does is ours. TLS 1.2 or newer, only ciphers with
+forward secrecy and authenticated encryption, in the server's order, no tickets, no compression. ``certKey`` may hold
+the whole chain. The files are looked at again while the node runs, at most once a second and only when somebody
+connects; new ones serve new connections, and what cannot be used leaves the last good ones in place.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from typing import Any
+
+from OpenSSL import SSL, crypto
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import SSL4ServerEndpoint, serverFromString
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IStreamServerEndpoint
+from twisted.internet.ssl import AcceptableCiphers, CertificateOptions
+from zope.interface import implementer
+
+from chatsrv.config import BACKLOG, ConfigError, with_backlog
+from chatsrv.log import Logger
+
+LOOK_S = 1.0
+#: Beside the three of TLS 1.3, which OpenSSL has by itself.
+CIPHERS = AcceptableCiphers.fromOpenSSLCipherString(
+    "TLS13-AES-256-GCM-SHA384:TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES-128-GCM-SHA256:"
+    "ECDHE+AESGCM:ECDHE+CHACHA20"
+)
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_log = Logger()
+
+
+def server_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+    """The endpoint. Raises ``ConfigError`` for files of ``ssl:``, and what Twisted's parsers like for all else."""
+    kind, *arguments = re.split(r"(?<!\\):", description)
+    if kind != "ssl":
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, with_backlog(description))
+        return endpoint
+    pairs = [re.split(r"(?<!\\)=", argument, maxsplit=1) for argument in arguments]
+    given = [[re.sub(r"\\(.)", r"\1", part) for part in pair] for pair in pairs]
+    positional = [pair[0] for pair in given if len(pair) == 1]
+    return _tls_endpoint(reactor, *positional, **dict(pair for pair in given if len(pair) == 2))
+
+
+def _tls_endpoint(
+    reactor: Any,
+    port: str,
+    *,
+    privateKey: str,
+    certKey: str = "",
+    interface: str = "",
+    backlog: str = str(BACKLOG),
+    extraCertChain: str = "",
+) -> IStreamServerEndpoint:
+    files = CertificateFiles(reactor.seconds, privateKey, certKey or privateKey, extraCertChain)
+    return _TlsEndpoint(reactor, int(port), files, int(backlog), interface)
+
+
+class _TlsEndpoint(SSL4ServerEndpoint):
+    """Says at its start what is odd about its files, which is no reason not to start."""
+
+    def listen(self, factory: Any) -> Deferred[Any]:
+        self._sslContextFactory.warn()
+        listening: Deferred[Any] = super().listen(factory)
+        return listening
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class CertificateFiles:
+    """Makes the TLS side of each connection, from PEM files that may be replaced. ``seconds``: a monotonic clock."""
+
+    def __init__(self, seconds: Any, key: str, certificate: str, chain: str = "") -> None:
+        self._seconds = seconds
+        self._key = key
+        self._certificates = tuple(filter(None, (certificate, chain)))
+        self._stamp = self._stamp_now()
+        self._options = self._loaded()
+        self._look_at = seconds() + LOOK_S
+
+    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
+        if self._seconds() >= self._look_at:
+            self._look_at = self._seconds() + LOOK_S
+            self._look()
+        return self._options.serverConnectionForTLS(protocol)
+
+    def _look(self) -> None:
+        """Load the files again if they are others than last time; a pair that does not fit waits for its other half."""
+        stamp = self._stamp_now()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._options = self._loaded()
+        except ConfigError as error:
+            _log.error("{error}; the last certificate stays in use", error=str(error))
+        else:
+            _log.info("a new certificate is in use: {file}", file=self._certificates[0])
+            self.warn()
+
+    def warn(self) -> None:
+        """Log what is odd about the files in use."""
+        if self._expired():
+            _log.warn("the certificate in {file} has expired", file=self._certificates[0])
+        if os.stat(self._key).st_mode & stat.S_IROTH:
+            _log.warn("everybody on this machine can read the TLS key {file}: chmod o= it", file=self._key)
+
+    def _stamp_now(self) -> tuple[tuple[int, int, int] | None, ...]:
+        return tuple(map(_stamp, (self._key, *self._certificates)))
+
+    def _loaded(self) -> CertificateOptions:
+        key = _key_in(self._key)
+        own, *chain = [each for file in self._certificates for each in _certificates_in(file)]
+        options = CertificateOptions(
+            privateKey=key, certificate=own, extraCertChain=chain, acceptableCiphers=CIPHERS
+        )
+        try:
+            options.getContext()
+        except SSL.Error:
+            raise ConfigError(
+                f"TLS: the key in {self._key} is not that of the first certificate in {self._certificates[0]}"
+            ) from None
+        self._expired = own.has_expired
+        return options
+
+
+def _stamp(file: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _read(file: str) -> bytes:
+    try:
+        with open(file, "rb") as opened:
+            return opened.read()
+    except OSError as error:
+        raise ConfigError(f"TLS: {file} cannot be read: {error.strerror}") from None
+
+
+def _key_in(file: str) -> crypto.PKey:
+    try:
+        return crypto.load_privatekey(crypto.FILETYPE_PEM, _read(file), passphrase=b"")
+    except (crypto.Error, ValueError, TypeError):
+        raise ConfigError(f"TLS: {file} holds no private key (PEM, without a passphrase)") from None
+
+
+def _certificates_in(file: str) -> list[crypto.X509]:
+    found = _CERTIFICATE.findall(_read(file))
+    try:
+        certificates = [crypto.load_certificate(crypto.FILETYPE_PEM, each) for each in found]
+    except (crypto.Error, ValueError):
+        certificates = []
+    if not certificates:
+        raise ConfigError(f"TLS: {file} holds no certificate (PEM), or one that is damaged")
+    return certificates
