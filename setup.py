@@ -59,7 +59,7 @@ setup(
     package_dir={"": "."},
     packages=[*find_packages(include=["chatsrv", "chatsrv.*"]), "twisted.plugins"],
     package_data={"chatsrv": ["py.typed"], "chatsrv.store": ["lua/*.lua"]},
-    data_files=[("share/chatsrv", ["etc/chatsrv.toml"])],
+    data_files=[("share/chatsrv", ["etc/chatsrv.toml", "etc/chatsrv.service", "etc/chatsrv.socket"])],
     entry_points={"console_scripts": ["chatsrv = chatsrv.cli.main:main"]},
     zip_safe=False,
 )

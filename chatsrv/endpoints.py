@@ -24,6 +24,8 @@ from zope.interface import implementer
 from chatsrv.config import BACKLOG, ConfigError, with_backlog
 from chatsrv.log import Logger
 
+#: How the string of an endpoint begins whose socket outlives the process.
+HANDED_OVER = "systemd:"
 LOOK_S = 1.0
 #: Beside the three of TLS 1.3, which OpenSSL has by itself.
 CIPHERS = AcceptableCiphers.fromOpenSSLCipherString(
@@ -35,15 +37,26 @@ _log = Logger()
 
 
 def server_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
-    """The endpoint. Raises ``ConfigError`` for files of ``ssl:``, and what Twisted's parsers like for all else."""
+    """The endpoint. Raises ``ConfigError`` for files and sockets not to be had, else what Twisted's parsers like."""
     kind, *arguments = re.split(r"(?<!\\):", description)
     if kind != "ssl":
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, with_backlog(description))
-        return endpoint
+        return _twisteds(reactor, with_backlog(description))
     pairs = [re.split(r"(?<!\\)=", argument, maxsplit=1) for argument in arguments]
     given = [[re.sub(r"\\(.)", r"\1", part) for part in pair] for pair in pairs]
     positional = [pair[0] for pair in given if len(pair) == 1]
     return _tls_endpoint(reactor, *positional, **dict(pair for pair in given if len(pair) == 2))
+
+
+def _twisteds(reactor: Any, description: str) -> IStreamServerEndpoint:
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+    except (IndexError, KeyError):
+        if not description.startswith(HANDED_OVER):
+            raise
+        raise ConfigError(
+            f"cannot listen on {description}: systemd handed over no such socket; is the .socket unit started?"
+        ) from None
+    return endpoint
 
 
 def _tls_endpoint(
@@ -57,15 +70,19 @@ def _tls_endpoint(
     extraCertChain: str = "",
 ) -> IStreamServerEndpoint:
     files = CertificateFiles(reactor.seconds, privateKey, certKey or privateKey, extraCertChain)
-    return _TlsEndpoint(reactor, int(port), files, int(backlog), interface)
+    return _TlsEndpoint(SSL4ServerEndpoint(reactor, int(port), files, int(backlog), interface), files)
 
 
-class _TlsEndpoint(SSL4ServerEndpoint):
-    """Says at its start what is odd about its files, which is no reason not to start."""
+@implementer(IStreamServerEndpoint)
+class _TlsEndpoint:
+    """Says when it begins to listen what is odd about its files, which is no reason not to."""
+
+    def __init__(self, plain: SSL4ServerEndpoint, files: CertificateFiles) -> None:
+        self.plain, self._files = plain, files
 
     def listen(self, factory: Any) -> Deferred[Any]:
-        self._sslContextFactory.warn()
-        listening: Deferred[Any] = super().listen(factory)
+        self._files.warn()
+        listening: Deferred[Any] = self.plain.listen(factory)
         return listening
 
 

@@ -30,7 +30,7 @@ from chatsrv.auth.keys import load_keys
 from chatsrv.auth.keyset import KeySet, KeySource
 from chatsrv.bus import Bus, Channels
 from chatsrv.config import ConfigError, Settings
-from chatsrv.endpoints import server_endpoint
+from chatsrv.endpoints import HANDED_OVER, server_endpoint
 from chatsrv.log import Logger, PeerLines, limit_peers, set_level
 from chatsrv.redis import EmbeddedRedis, RedisAddress, RedisLink, ReplyError, StartError, Unavailable
 from chatsrv.session.admission import Admission
@@ -237,19 +237,30 @@ class ChatService(Service):
     # Stop
 
     async def drain(self) -> None:
-        """Take nobody in, answer what is in flight, close every connection with 1001. Once."""
+        """Take nobody in, answer what is in flight, close every connection with 1001. Once.
+
+        At a socket that systemd keeps, whoever comes now is left to the next process; elsewhere he gets 503.
+        """
         if self._drained:
             return
         self._drained = True
         if self._admission is not None:
             self._admission.draining = True
+        handed_over = self._handed_over()
+        await DeferredList([maybeDeferred(port.stopListening) for port in handed_over])
         for session in list(self.sessions):
             session.drain()
         await self._until(lambda: not self.sessions, self.settings.drain_s)
         for session in list(self.sessions):
             session.close(CloseCode.GOING_AWAY)
-        await DeferredList([maybeDeferred(port.stopListening) for port in self.ports])
+        rest = [port for port in self.ports if port not in handed_over]
+        await DeferredList([maybeDeferred(port.stopListening) for port in rest])
         await self._until(lambda: not (self._admission and self._admission.connections), PARTING_S)
+
+    def _handed_over(self) -> list[IListeningPort]:
+        """The ports whose sockets are not ours; a start that was cut off may have opened only the first ones."""
+        named = zip(self.ports, self.settings.listen, strict=False)
+        return [port for port, description in named if description.startswith(HANDED_OVER)]
 
     async def _until(self, done: Callable[[], bool], seconds: float) -> None:
         deadline = self._reactor.seconds() + seconds

@@ -44,15 +44,16 @@ class _FilesCase(SynchronousTestCase):
 class Strings(_FilesCase):
     def test_an_ssl_string_listens_as_twisted_would_with_the_long_backlog(self):
         endpoint = server_endpoint(reactor, self.files.endpoint(8443))
-        self.assertIsInstance(endpoint, SSL4ServerEndpoint)
-        self.assertEqual((endpoint._port, endpoint._backlog, endpoint._interface), (8443, 4096, "127.0.0.1"))
+        self.assertIsInstance(endpoint.plain, SSL4ServerEndpoint)
+        plain = endpoint.plain
+        self.assertEqual((plain._port, plain._backlog, plain._interface), (8443, 4096, "127.0.0.1"))
 
     def test_what_it_says_is_taken(self):
         string = (
             rf"ssl:8443:backlog=7:interface=\:\:1:privateKey={self.files.key}:certKey={self.files.fullchain}"
         )
         endpoint = server_endpoint(reactor, string)
-        self.assertEqual((endpoint._backlog, endpoint._interface), (7, "::1"))
+        self.assertEqual((endpoint.plain._backlog, endpoint.plain._interface), (7, "::1"))
 
     def test_key_and_certificate_may_be_one_file(self):
         both = self.folder / "a:b.pem"
@@ -63,6 +64,11 @@ class Strings(_FilesCase):
         for wrong in (":sslmethod=SSLv23_METHOD", ":nonsense=1", ":8444"):
             self.assertRaises(TypeError, server_endpoint, reactor, self.files.endpoint() + wrong)
         self.assertRaises(TypeError, server_endpoint, reactor, "ssl:8443")
+
+    def test_a_socket_that_systemd_did_not_hand_over_is_one_line(self):
+        for which in ("index=0", "name=chat"):
+            error = self.assertRaises(ConfigError, server_endpoint, reactor, f"systemd:domain=INET:{which}")
+            self.assertIn("systemd handed over no such socket", str(error))
 
     def test_all_else_is_twisteds(self):
         endpoint = server_endpoint(reactor, "tcp:8080")
