@@ -56,6 +56,7 @@ class Frames(WebSocketServerProtocol):  # type: ignore[misc]  # autobahn is unty
     _controls_left = 0
     _fragments = 0
     _after_close = 0
+    floods = False  # and is not read any more
 
     def deliver(self, payload: bytes) -> None:
         """One whole, valid text message."""
@@ -143,10 +144,17 @@ class Frames(WebSocketServerProtocol):  # type: ignore[misc]  # autobahn is unty
         return data[:missing], data[missing:]
 
     def _closing_received(self, data: bytes) -> None:
-        """Behind our close frame only the peer's matters: parsed up to a bound, never after a failure."""
+        """Behind our close frame only the peer's matters: parsed up to a bound, never after a failure.
+
+        Beyond the bound nothing is read any more, so that a flood meets a full window and not our CPU. Up to it
+        input is read although it is worthless: closing with some unread resets, which may eat our last words.
+        """
         self._after_close += len(data)
         if self.failedByMe or self.state == CLOSED or self._after_close > _AFTER_CLOSE_BYTES:
             self.data = b""
+            if self._after_close > _AFTER_CLOSE_BYTES:
+                self.floods = True
+                self.transport.pauseProducing()
         elif data:
             self._dataReceived(data)
 

@@ -250,6 +250,9 @@ class Shell(Frames):
         self.transport.abortConnection()
 
     def _lose(self) -> None:
+        if self.floods:  # an orderly end would wait for what is not read any more
+            self.abort()
+            return
         now = self.factory.reactor.seconds()
         self._end_at = self._end_at or now + self.options.close_timeout_s
         self._start_timer(max(0, self._end_at - now), self.abort)
