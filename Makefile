@@ -1,8 +1,8 @@
 # make run    install into .venv and start a server on 127.0.0.1:8080, its data in ./var
 # make test   install what the tests need and run all of them; the last line is pytest's
 # More: make check (lint, types, import order), make model (the long model-based test), make conformance (every
-# WebSocket case in every chunking, about 15 seconds), make bench (what it costs,
-# under 15 minutes), make bench-quick (under 2), make bench-memory, make bench-start, make config, make clean
+# WebSocket case in every chunking), make hostile (what hostile peers cost the others, under 5 minutes), make bench
+# (what it costs, under 15), make bench-quick (under 2), make bench-memory, make bench-start, make config, make clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 CHECKED := chatsrv twisted tests bench docs setup.py
 # What both runners can run; trial skips plain pytest functions, and packaging and the bench are slow enough once.
 TRIAL_SUITES := tests.unit tests.acceptance tests.model tests.conformance \
-	$(filter-out tests.integration.test_packaging tests.integration.test_bench,\
+	$(filter-out tests.integration.test_packaging tests.integration.test_bench tests.integration.test_hostile,\
 	$(subst /,.,$(basename $(wildcard tests/integration/test_*.py))))
 
 # Under both runners; the acceptance tests and the model are long enough once. Plain `pytest` runs them, too.
@@ -27,7 +27,7 @@ BENCH_OUT := var/bench
 
 export PYTHON
 
-.PHONY: run test check lint types imports trial model conformance bench bench-quick bench-memory bench-start \
+.PHONY: run test check lint types imports trial model conformance hostile bench bench-quick bench-memory bench-start \
 	config clean debian-packages
 
 run: $(VENV)/.runtime
@@ -73,6 +73,9 @@ bench: $(VENV)/.bench
 
 bench-quick: $(VENV)/.bench
 	@$(BIN)/python -m bench --quick --out $(BENCH_OUT)/quick
+
+hostile: $(VENV)/.bench
+	@$(BIN)/python -m bench.hostile --out $(BENCH_OUT)
 
 bench-memory: $(VENV)/.runtime
 	@$(BIN)/python bench/memory.py

@@ -8,6 +8,7 @@
 - of the mixed workload: :mod:`population`, :mod:`person`, :mod:`member`, and the :mod:`ledger` of what was said
 - :mod:`peers`: floors and bare servers, measured in the same run
 - :mod:`sample`: one measured point; :mod:`growth`, :mod:`machine`, :mod:`report`: from samples to JSON and Markdown
+- :mod:`hostile`: what hostile peers cost everybody else, a run of its own
 - :mod:`memory`, :mod:`start`: two measurements of their own
 
 The generator is this process, pinned to another core than what is measured.

@@ -73,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
     entries: list[Entry] = []
     began, failure = time.monotonic(), ""
     try:
-        uvloop.run(_until_terminated(measure(steps, options.repeats, entries)))
+        uvloop.run(until_terminated(measure(steps, options.repeats, entries)))
     except CheckFailed as failed:
         failure = str(failed)
         if not isinstance(failed.__cause__, AssertionError):
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if failure else 0
 
 
-async def _until_terminated(work: Coroutine[Any, Any, None]) -> None:
+async def until_terminated(work: Coroutine[Any, Any, None]) -> None:
     """SIGTERM ends it like control-C, so that no server is left behind."""
     task = asyncio.current_task()
     assert task is not None

@@ -162,7 +162,7 @@ class Idle(asyncio.Protocol):
         if self._take is None:
             data = self._upgraded(data)
         position = 0
-        for first, payload, end in _frames(data):
+        for first, payload, end in frames(data):
             position = end
             if first == _PING:
                 self._crowd.pings += 1
@@ -179,7 +179,7 @@ class Idle(asyncio.Protocol):
         self._transport.write(bytes((first, 0x80 | len(payload))) + bytes(4) + payload)
 
 
-def _frames(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+def frames(data: bytes) -> Iterator[tuple[int, bytes, int]]:
     """First byte, payload and end of each frame that is all there."""
     position = 0
     while len(data) >= position + 2:

@@ -24,7 +24,8 @@ from chatsrv.auth.tokens import issue_token
 from chatsrv.redis.binary import find_binary
 
 SERVER_CORE, GENERATOR_CORE = 0, 1
-SECRET = secrets.token_hex(32)
+#: Handed on by the environment, so that a process this one starts signs as it does.
+SECRET = os.environ.setdefault("BENCH_SECRET", secrets.token_hex(32))
 LIMITS: dict[str, object] = {
     "requests_per_s": 1_000_000,
     "burst": 1_000_000,
