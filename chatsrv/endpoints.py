@@ -2,7 +2,7 @@
 
 Called by ``tap``, which only looks whether it works, and by ``service``. All kinds are Twisted's own, with a longer
 backlog, but ``ssl:``: its arguments are Twisted's too, and what it does is ours. TLS 1.2 or newer, only ciphers with
-forward secrecy and authenticated encryption, in the server's order, no tickets, no compression. ``certKey`` may hold
+forward secrecy and authenticated encryption, in the server's order, no resumption, no compression. ``certKey`` may hold
 the whole chain. The files are looked at again while the node runs, at most once a second and only when somebody
 connects; new ones serve new connections, and what cannot be used leaves the last good ones in place.
 """
@@ -16,9 +16,10 @@ from typing import Any
 
 from OpenSSL import SSL, crypto
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import SSL4ServerEndpoint, serverFromString
+from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IStreamServerEndpoint
 from twisted.internet.ssl import AcceptableCiphers, CertificateOptions
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from chatsrv.config import BACKLOG, ConfigError, with_backlog
@@ -27,6 +28,8 @@ from chatsrv.log import Logger
 #: How the string of an endpoint begins whose socket outlives the process.
 HANDED_OVER = "systemd:"
 LOOK_S = 1.0
+#: What may wait unsent when its peer goes on sending; far more than outboxes let through to a socket.
+UNREAD_BYTES = 2**20
 #: Beside the three of TLS 1.3, which OpenSSL has by itself.
 CIPHERS = AcceptableCiphers.fromOpenSSLCipherString(
     "TLS13-AES-256-GCM-SHA384:TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES-128-GCM-SHA256:"
@@ -70,20 +73,36 @@ def _tls_endpoint(
     extraCertChain: str = "",
 ) -> IStreamServerEndpoint:
     files = CertificateFiles(reactor.seconds, privateKey, certKey or privateKey, extraCertChain)
-    return _TlsEndpoint(SSL4ServerEndpoint(reactor, int(port), files, int(backlog), interface), files)
+    return TlsEndpoint(TCP4ServerEndpoint(reactor, int(port), int(backlog), interface), files)
 
 
 @implementer(IStreamServerEndpoint)
-class _TlsEndpoint:
+class TlsEndpoint:
     """Says when it begins to listen what is odd about its files, which is no reason not to."""
 
-    def __init__(self, plain: SSL4ServerEndpoint, files: CertificateFiles) -> None:
+    def __init__(self, plain: TCP4ServerEndpoint, files: CertificateFiles) -> None:
         self.plain, self._files = plain, files
 
     def listen(self, factory: Any) -> Deferred[Any]:
         self._files.warn()
-        listening: Deferred[Any] = self.plain.listen(factory)
+        listening: Deferred[Any] = self.plain.listen(TlsFactory(self._files, False, factory))
         return listening
+
+
+class _Tls(BufferingTLSTransport):
+    """Ends who has TLS itself answer and does not read that: key updates, which no queue of ours sees."""
+
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
+        plain: Any = self.transport
+        if len(plain.dataBuffer) - plain.offset + plain._tempDataLen > UNREAD_BYTES:
+            self.abortConnection()  # type: ignore[no-untyped-call]
+
+
+class TlsFactory(TLSMemoryBIOFactory):
+    """Puts TLS under the connections of another factory."""
+
+    protocol = _Tls
 
 
 @implementer(IOpenSSLServerConnectionCreator)

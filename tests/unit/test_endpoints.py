@@ -9,16 +9,15 @@ from pathlib import Path
 
 from OpenSSL import SSL
 from twisted.internet import reactor
-from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
+from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import globalLogPublisher
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatsrv.config import ConfigError, load_settings
-from chatsrv.endpoints import LOOK_S, CertificateFiles, server_endpoint
+from chatsrv.endpoints import LOOK_S, UNREAD_BYTES, CertificateFiles, TlsEndpoint, TlsFactory, server_endpoint
 from tests.support.certificates import Files, Issuer
 
 
@@ -44,7 +43,7 @@ class _FilesCase(SynchronousTestCase):
 class Strings(_FilesCase):
     def test_an_ssl_string_listens_as_twisted_would_with_the_long_backlog(self):
         endpoint = server_endpoint(reactor, self.files.endpoint(8443))
-        self.assertIsInstance(endpoint.plain, SSL4ServerEndpoint)
+        self.assertIsInstance(endpoint, TlsEndpoint)
         plain = endpoint.plain
         self.assertEqual((plain._port, plain._backlog, plain._interface), (8443, 4096, "127.0.0.1"))
 
@@ -133,8 +132,8 @@ class Renewal(_FilesCase):
         """The number of the certificate that a new connection is shown, and how many come with it."""
         client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD))
         client.set_connect_state()
-        factory = TLSMemoryBIOFactory(files, False, Factory.forProtocol(Protocol), self.clock)
-        server, transport = factory.buildProtocol(None), StringTransport()
+        factory = TlsFactory(files, False, Factory.forProtocol(Protocol), self.clock)
+        server, transport = factory.buildProtocol(None), _Socket()
         server.makeConnection(transport)
         while client.get_peer_certificate() is None:
             with contextlib.suppress(SSL.WantReadError):
@@ -195,3 +194,20 @@ class Renewal(_FilesCase):
         self.clock.advance(LOOK_S)
         self.assertNotEqual(before[0], self.number(renewed))
         self.assertEqual(self.shown_by(files), (self.number(renewed), 2))
+
+
+class _Socket(StringTransport):
+    """With the buffers of Twisted's connections."""
+
+    dataBuffer, offset, _tempDataLen = b"", 0, 0
+
+
+class Unread(_FilesCase):
+    def test_who_goes_on_sending_and_reads_nothing_is_ended(self):
+        for waiting, ended in ((UNREAD_BYTES, False), (UNREAD_BYTES + 1, True)):
+            factory = TlsFactory(self.made(), False, Factory.forProtocol(Protocol), self.clock)
+            server, transport = factory.buildProtocol(None), _Socket()
+            server.makeConnection(transport)
+            transport.dataBuffer, transport.offset, transport._tempDataLen = bytes(waiting - 10), 5, 15
+            server.dataReceived(b"\x16")
+            self.assertEqual(transport.disconnected, ended)
