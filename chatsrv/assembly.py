@@ -9,7 +9,7 @@ from chatsrv.actors import NodeOptions
 from chatsrv.auth.keys import jwks_url
 from chatsrv.auth.keyset import KeySource
 from chatsrv.auth.tokens import TokenVerifier
-from chatsrv.config import Settings, connection_limit
+from chatsrv.config import Settings, connection_limit, socket_limit
 from chatsrv.session.admission import Admission
 from chatsrv.session.options import ShellOptions
 from chatsrv.session.token_terms import TokenTerms
@@ -62,6 +62,7 @@ def shell_options(settings: Settings) -> ShellOptions:
         head_bytes=settings.head_bytes,
         head_lines=settings.head_lines,
         head_timeout_s=settings.head_timeout_s,
+        sockets=socket_limit(),
         ping_interval_s=settings.ping_interval_s,
         ping_timeout_s=settings.ping_timeout_s,
         close_handshake_s=min(settings.close_handshake_s, settings.close_timeout_s),

@@ -30,6 +30,7 @@ __all__ = [
     "default",
     "load_settings",
     "names",
+    "socket_limit",
     "tcp_address",
     "with_backlog",
 ]
@@ -45,6 +46,7 @@ BACKLOG = 4096
 #: Lists that may be given as one text.
 _ONE_OR_SEVERAL = frozenset({"jwt_key_file"})
 _PROXIED = "haproxy:"  # what an endpoint that speaks the PROXY protocol begins with
+_OWN_FILES = 40  # about 20 are open all the time, and the start of an embedded Redis takes some more
 
 
 class ConfigError(Exception):
@@ -143,9 +145,20 @@ def _absolute(quoted: str) -> str:
 
 def connection_limit(settings: Settings) -> int:
     """How many connections this node takes: the setting, but at most 90 % of its file-descriptor limit."""
-    files, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    room = files * 9 // 10 if files != resource.RLIM_INFINITY else 10**9
+    room = _of_files(90, _OWN_FILES + 8)
     return min(settings.max_connections or room, room)
+
+
+def socket_limit() -> int:
+    """How many sockets clients may hold, upgraded or not: 95 % of the file-descriptor limit; Redis needs some, too."""
+    return _of_files(95, _OWN_FILES)
+
+
+def _of_files(percent: int, spared: int) -> int:
+    files, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return 10**9
+    return max(1, min(files * percent // 100, files - spared))
 
 
 def _from_file(path: str) -> Iterator[tuple[str, Any]]:

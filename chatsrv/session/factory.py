@@ -64,6 +64,8 @@ class ShellFactory(WebSocketServerFactory):  # type: ignore[misc]  # autobahn is
         self.other_paths = other_paths
         self.revoked = revoked
         self.proxies = Proxies(options.trusted_proxies)
+        self.sockets = 0
+        self._not_upgraded: dict[Shell, None] = {}  # the oldest first
         self.flusher = Flusher(reactor)
         self.deflater = Deflater()
         self.heartbeat = Heartbeat(reactor, options)
@@ -81,8 +83,26 @@ class ShellFactory(WebSocketServerFactory):  # type: ignore[misc]  # autobahn is
             raise InvalidToken("revoked")
         return identity
 
+    def socket_opened(self, shell: Shell) -> None:
+        """Counts a socket in; its shell calls this. Where there are too many, the oldest not upgraded has to go.
+
+        A client that means it sends its request at once, so it gets in while others hold sockets and say nothing.
+        """
+        self.sockets += 1
+        self._not_upgraded[shell] = None
+        if self.sockets > self.options.sockets:
+            oldest = next(iter(self._not_upgraded))
+            del self._not_upgraded[oldest]
+            oldest.abort()
+
+    def socket_gone(self, shell: Shell) -> None:
+        """Counts it out: closed, or handed over."""
+        self.sockets -= 1
+        self._not_upgraded.pop(shell, None)
+
     def connection_upgraded(self, shell: Shell) -> None:
         """Counts a connection in; its shell calls this."""
+        self._not_upgraded.pop(shell, None)
         self.admission.connected(shell.address)
         self.heartbeat.add(shell)
 

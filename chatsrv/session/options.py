@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ShellOptions:
-    """The limits of one connection (RELIABILITY section 4); ``ping_interval_s`` 0: no pings."""
+    """The limits of one connection (RELIABILITY section 4); ``ping_interval_s`` 0: no pings.
+
+    ``sockets``: of all connections together, upgraded or not.
+    """
 
     frame_bytes: int = 65536
     outbox_bytes: int = 262144
@@ -21,6 +24,7 @@ class ShellOptions:
     head_bytes: int = 8192
     head_lines: int = 64
     head_timeout_s: float = 5
+    sockets: int = 10**9
     close_timeout_s: float = 5
     close_handshake_s: float = 1
     origins: tuple[str, ...] = ()

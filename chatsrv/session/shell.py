@@ -117,6 +117,7 @@ class Shell(Frames):
         self.address = getattr(peer, "host", None) or "unix"
         if isinstance(peer, IPv4Address | IPv6Address) and hasattr(self.transport, "setTcpNoDelay"):
             self.transport.setTcpNoDelay(True)
+        self.factory.socket_opened(self)
 
     def other_input(self, data: bytes) -> None:
         if self._reader is None:
@@ -127,6 +128,7 @@ class Shell(Frames):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stop_timer()
         self._reader = None
+        self.factory.socket_gone(self)
         outbox, self._outbox = self._outbox, None
         if outbox is not None:
             outbox.stopProducing()
@@ -182,6 +184,7 @@ class Shell(Frames):
             return
         holder = "wrappedProtocol" if hasattr(transport, "wrappedProtocol") else "protocol"
         setattr(transport, holder, successor)
+        self.factory.socket_gone(self)
         successor.makeConnection(transport)
         successor.dataReceived(collected)
 

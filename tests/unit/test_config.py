@@ -16,6 +16,7 @@ from chatsrv.config import (
     load_settings,
     meaning,
     names,
+    socket_limit,
     with_backlog,
 )
 
@@ -264,6 +265,14 @@ class EndpointTests(SynchronousTestCase):
 
 
 class ConnectionLimitTests(SynchronousTestCase):
+    def test_sockets_that_are_not_connections_yet_get_a_little_more(self):
+        self.patch(__import__("resource"), "getrlimit", lambda _: (1000, 2000))
+        self.assertEqual(socket_limit(), 950)
+
+    def test_a_low_file_limit_leaves_what_the_node_needs_itself(self):
+        self.patch(__import__("resource"), "getrlimit", lambda _: (256, 256))
+        self.assertEqual((connection_limit(Settings()), socket_limit()), (208, 216))
+
     def test_it_is_at_most_nine_tenths_of_the_file_limit(self):
         self.patch(__import__("resource"), "getrlimit", lambda _: (1000, 2000))
         self.assertEqual(connection_limit(Settings()), 900)
