@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import tempfile
+import weakref
 from pathlib import Path
 
 from OpenSSL import SSL
 from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatsrv.config import ConfigError, load_settings
@@ -211,3 +215,17 @@ class Unread(_FilesCase):
             transport.dataBuffer, transport.offset, transport._tempDataLen = bytes(waiting - 10), 5, 15
             server.dataReceived(b"\x16")
             self.assertEqual(transport.disconnected, ended)
+
+
+class Ends(_FilesCase):
+    def test_a_connection_that_is_cut_off_leaves_nothing_for_the_garbage_collector(self):
+        factory = TlsFactory(self.made(), False, Factory.forProtocol(Protocol), self.clock)
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        server = factory.buildProtocol(None)
+        server.makeConnection(_Socket())
+        left = [weakref.ref(server), weakref.ref(server._tlsConnection)]
+        server.connectionLost(Failure(ConnectionDone()))
+        del server
+        self.assertEqual([each() for each in left], [None, None])
