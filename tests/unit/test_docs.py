@@ -22,7 +22,7 @@ NO_SETTINGS = {
     *("chat_id", "chat_ids", "edited_at", "expires_at", "friend_ids", "message_id", "owner_id", "reply_to"),
     *("retry_after_ms", "sender_id", "sent_at", "session_id", "server_time", "add_users", "remove_users"),
     *("user_id", "user_ids", "on_news", "maxmemory_policy", "failure_of", "when_drained", "blockers_among"),
-    "key_ops",
+    *("key_ops", "give_up"),
 }
 
 

@@ -73,6 +73,9 @@ CROSSED = {
     "close_timeout_s": f"{SHELL}.Closing.test_a_peer_that_never_reads_is_aborted_by_the_watchdog",
     "jwt_token_bytes": f"{BY_ONE}.Tokens.test_a_token_of_the_largest_size_is_read_and_one_byte_more_is_401",
     "jwt_leeway_s": "unit.test_tokens.TimeTests.test_the_leeway_holds_at_both_ends",
+    "jwt_jwks_bytes": "unit.test_fetch.Documents.test_one_over_the_size_limit_is_refused",
+    "jwt_jwks_timeout_s": "unit.test_fetch.Times.test_no_answer_and_an_endless_head_end_with_the_connection",
+    "jwt_jwks_unknown_kid_s": "unit.test_jwks.UnknownKeys.test_or_refused_and_for_a_while_nothing_is_fetched_for_any",
     "jwt_connection_s": "unit.test_token_terms.Times.test_one_that_ends_later_does_too",
     "log_lines_per_peer_per_min": f"{BY_ONE}.LogLines"
     ".test_as_many_lines_about_one_peer_as_allowed_are_logged_and_one_more_is_not",
@@ -81,6 +84,7 @@ CROSSED = {
 OTHERS = {
     *("request_timeout_s", "drain_s", "presence_grace_s", "lease_s", "lease_renew_s", "status_interval_s"),
     *("passivate_after_s", "log_events_per_chat", "messages_per_chat", "message_age_s", "nonce_window_s"),
+    "jwt_jwks_refresh_s",
 }
 
 

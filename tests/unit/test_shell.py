@@ -549,7 +549,12 @@ class SlowConsumers(ShellCase):
         self.assertEqual(self.frames(wire), [(TEXT, b"1"), (TEXT, b"3")])
 
     def test_200_of_1000_that_do_not_read_are_closed_and_nobody_else_notices(self) -> None:
-        self.admission = Admission(seconds=self.clock.seconds, max_connections=1000, handshakes_burst=1000)
+        self.admission = Admission(
+            seconds=self.clock.seconds,
+            max_connections=1000,
+            handshakes_burst=1000,
+            user_handshakes_burst=1000,
+        )
         self.factory = self.make_factory()
         wires = [self.open() for _ in range(1000)]
         stopped, reading = wires[::5], [wire for number, wire in enumerate(wires) if number % 5]

@@ -447,6 +447,23 @@ class Reading(ChatCase):
 
 
 @on_both
+class ManyMembers(ChatCase):
+    async def test_a_page_names_only_so_many_of_them_and_the_next_one_goes_on(self) -> None:
+        await self.group(7, *range(1, 201))
+        for n in range(150):
+            await self.update(7, 1, name=str(n))
+            await self.send(7, 1, str(n))
+        seqs: list[int] = []
+        pages = []
+        while len(seqs) < 301:
+            page = await self.store.chats.events(7, len(seqs), 1000)
+            pages.append(sum(len(event.users) for event in page.events))
+            seqs += [event.seq for event in page.events]
+        self.assertEqual(seqs, list(range(1, 302)))
+        self.assertEqual(pages, [20_000, 51 * 200])
+
+
+@on_both
 class Trimming(ChatCase):
     log_events = 100
 

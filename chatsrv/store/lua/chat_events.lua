@@ -25,13 +25,22 @@ local _, oldest = read('XRANGE', '-', '+', 'COUNT', 1)
 local begin = math.max(tonumber(ARGV[1]) + 1, head - tonumber(ARGV[4]) + 1, oldest[1] or head + 1)
 local stop = math.min(head, begin + tonumber(ARGV[2]) - 1)
 if stop < begin then return {head, 0, cmsgpack.pack({}), since} end
-local behind = '(' .. int(stop) .. '-0'
 local entries, order = read('XRANGE', int(begin) .. '-0', int(stop) .. '-0')
-local changes = 0
-for _, seq in ipairs(order) do changes = changes + (entries[seq][1] > CHANGED and 0 or 1) end
+-- A page names no more members than 20,000, or is one event: what each change costs here grows with the members.
+local changes, members = 0, nil
+for _, seq in ipairs(order) do
+  if entries[seq][1] <= CHANGED then
+    changes, members = changes + 1, members or redis.call('ZCARD', KEYS[2])
+    if changes > 1 and changes * members > 20000 then
+      stop = seq - 1
+      break
+    end
+  end
+end
 
 -- The last message as of the last event wanted; from there on back all others follow. Where a row says otherwise, the
 -- log is damaged, and what lies before is missing.
+local behind = '(' .. int(stop) .. '-0'
 local following, at = read('XRANGE', behind, '+', 'COUNT', 1)
 local last = tonumber(chat.last) - (head - stop)
 if at[1] then last = following[at[1]][2] - (at[1] - 1 - stop) end
