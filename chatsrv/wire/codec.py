@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from typing import Annotated, Any
 
 import msgspec
@@ -132,19 +133,17 @@ def _finite(digits: str) -> float:
 
 
 def _integer(digits: str) -> float:
-    """The integer; one with more digits than Python reads is JSON still, and out of every range."""
+    """The integer; one with more digits than Python reads is JSON still, and out of every range, as this float is."""
     try:
         return int(digits)
     except ValueError:
-        return math.inf
+        return sys.float_info.max
 
 
 def _fault_in_body(fault: Exception, envelope: _Envelope) -> Malformed:
     found = _MEMBER.search(str(fault))
     member = found[1] or found[2] if found else None
-    if isinstance(fault, (RecursionError, UnicodeDecodeError)) or (
-        "out of range" in str(fault) and member is None
-    ):
+    if isinstance(fault, (RecursionError, UnicodeDecodeError)):
         code = ErrorCode.BAD_JSON
     elif member is None:
         code = ErrorCode.BAD_FRAME

@@ -145,6 +145,11 @@ class TheEnvelope(CodecCase):
             read('{"op":11,"t":2,"d":{"chat_id":1,"message":"hi","z":@}}'.replace("@", huge)), Incoming
         )
 
+    def test_a_number_beyond_every_float_is_no_d(self) -> None:
+        for digits in ("9" * 400, "-" + "9" * 400, "9" * 4_301):
+            for op, t in ((16, 6), (16, 1), (99, 1)):
+                self.refused(f'{{"op":{op},"t":{t},"d":{digits}}}', "bad_frame")
+
     def test_d_must_be_an_object_even_where_op_is_unknown(self) -> None:
         for op in (11, 99):
             for d in (None, [], "x", 1, True):
@@ -219,6 +224,14 @@ class Surrogates(CodecCase):
         for op, t in ((13, 4), (16, 6)):
             fault = self.refused({"op": op, "t": t, "id": 4, "z": "\ud800"}, "bad_request")
             self.assertEqual((fault.id, fault.op, fault.t), (4, op, t))
+
+    def test_one_beside_a_number_of_4301_digits_leaves_that_what_it_is(self) -> None:
+        huge = "9" * 4_301
+        self.refused('{"op":16,"t":6,"id":@,"z":"\\ud800"}'.replace("@", huge), "bad_frame")
+        self.refused(
+            '{"op":16,"t":1,"d":{"user_id":@,"z":"\\ud800"}}'.replace("@", huge), "bad_request", "user_id"
+        )
+        self.refused('{"op":16,"t":6,"d":{"y":@,"z":"\\ud800"}}'.replace("@", huge), "bad_request")
 
     def test_a_pair_is_a_character(self) -> None:
         self.assertEqual(read(json.dumps(message(message="😀"))).request.message, "😀")
