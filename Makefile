@@ -1,8 +1,9 @@
 # make run    install into .venv and start a server on 127.0.0.1:8080, its data in ./var
 # make test   install what the tests need and run all of them; the last line is pytest's
-# More: make check (lint, types, import order), make model (the long model-based test), make conformance (every
-# WebSocket case in every chunking), make hostile (what hostile peers cost the others, under 5 minutes), make bench
-# (what it costs, under 15), make bench-quick (under 2), make bench-memory, make bench-start, make config, make clean
+# More: make check (lint, types, import order), make model (the long model-based test), make fuzz (hostile texts, a few
+# minutes; DOCUMENTS=, FRAMES=, SEED=), make conformance (every WebSocket case in every chunking), make hostile (what
+# hostile peers cost the others, under 5 minutes), make bench (what it costs, under 15), make bench-quick (under 2),
+# make bench-memory, make bench-start, make config, make clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,11 +11,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 CHECKED := chatsrv twisted tests bench docs setup.py
 # What both runners can run; trial skips plain pytest functions, and packaging and the bench are slow enough once.
-TRIAL_SUITES := tests.unit tests.acceptance tests.model tests.conformance \
+TRIAL_SUITES := tests.unit tests.acceptance tests.model tests.fuzz tests.conformance \
 	$(filter-out tests.integration.test_packaging tests.integration.test_bench tests.integration.test_hostile,\
 	$(subst /,.,$(basename $(wildcard tests/integration/test_*.py))))
 
-# Under both runners; the acceptance tests and the model are long enough once. Plain `pytest` runs them, too.
+# Under both runners; the acceptance tests, the model and the fuzz are long enough once. Plain `pytest` runs them, too.
 PYTEST_SUITES := tests/unit tests/integration
 
 # How long `make model` runs, and which runs: a number repeats them.
@@ -22,12 +23,17 @@ RUNS := 200
 STEPS := 50
 SEED := random
 
+# How much `make fuzz` does; the same SEED makes the same texts. The full target: DOCUMENTS=1000000 FRAMES=100000.
+DOCUMENTS := 100000
+FRAMES := 10000
+
 # Where `make bench` writes; bench/RESULTS.md, the reference, is made from it by hand.
 BENCH_OUT := var/bench
 
 export PYTHON
 
-.PHONY: run test check lint types imports trial model conformance hostile bench bench-quick bench-memory bench-start \
+.PHONY: run test check lint types imports trial model fuzz conformance hostile bench bench-quick bench-memory \
+	bench-start \
 	config clean debian-packages
 
 run: $(VENV)/.runtime
@@ -64,6 +70,10 @@ trial: $(VENV)/.test
 model: $(VENV)/.test
 	@CHATSRV_MODEL_RUNS=$(RUNS) CHATSRV_MODEL_STEPS=$(STEPS) CHATSRV_MODEL_SEED=$(SEED) \
 		$(BIN)/trial --reporter=text tests.model
+
+fuzz: $(VENV)/.test
+	@CHATSRV_FUZZ_DOCUMENTS=$(DOCUMENTS) CHATSRV_FUZZ_FRAMES=$(FRAMES) CHATSRV_FUZZ_SEED=$(SEED) \
+		$(BIN)/trial --reporter=text tests.fuzz
 
 conformance: $(VENV)/.test
 	@$(BIN)/python -m tests.conformance

@@ -22,7 +22,7 @@ from chatsrv.wire.requests import (
     ListFriends,
     SendGroup,
 )
-from tests.unit.test_requests import BODIES, REQUEST_KEYS, UNSUPPORTED_KEYS, verdict
+from tests.fuzz.rules import BODIES, REQUEST_KEYS, UNSUPPORTED_KEYS, verdict
 
 CALLER = 7
 LIMITS = Limits()

@@ -1,15 +1,11 @@
-"""The rules for requests stated a second time, as JSON Schemas read off PROTOCOL section 3, and the structs.
+"""The statement of the rules that the codec is held to (`tests.fuzz.rules`), and the structs of the requests.
 
-`verdict` is what `test_codec` holds the codec to; here it is made sure that the statement itself is sound,
-and that the structs' own checks and helpers do what the actors count on.
+It is made sure that the statement itself is sound, and that the structs' own checks and helpers do what the
+actors count on.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from jsonschema import Draft202012Validator
-from jsonschema.validators import extend
 from twisted.trial.unittest import TestCase
 
 from chatsrv.wire.limits import Limits
@@ -27,113 +23,7 @@ from chatsrv.wire.requests import (
     UpdateChat,
     check_name,
 )
-
-MOST = 2**53 - 1
-ID = {"type": "integer", "minimum": 1, "maximum": MOST}
-POSITION = {"type": "integer", "minimum": 0, "maximum": MOST}
-KIND = {"enum": [1, 2], "type": "integer"}
-NUMBER = {"type": "integer", "minimum": 0, "maximum": 2**31}
-TEXT = {"type": "string", "minLength": 1, "pattern": r"\S", "not": {"pattern": r"\x00"}}
-NAME = {"type": "string", "not": {"pattern": r"[\x00-\x1f\x7f-\x9f]"}}
-USERS = {"type": "array", "items": ID}
-BY_CHAT = {
-    "type": "object",
-    "propertyNames": {"pattern": r"^[1-9][0-9]{0,15}\Z"},
-    "additionalProperties": POSITION,
-}
-PAGE = {"type": "integer", "minimum": 1, "maximum": 100}
-
-
-def string(least: int, most: int | None = None) -> dict[str, Any]:
-    return {"type": "string", "minLength": least} | ({} if most is None else {"maxLength": most})
-
-
-NONCE = string(1, 64)
-CURSOR = {"type": "string", "pattern": r"^[0-9]{1,16}-[0-9]{1,16}\Z"}
-
-
-def d_of(*required: str, **properties: Any) -> dict[str, Any]:
-    return {"type": "object", "required": list(required), "properties": properties}
-
-
-SEND = d_of("chat_id", "message", chat_id=ID, message=TEXT, nonce=NONCE, reply_to=ID)
-USER = d_of("user_id", user_id=ID)
-
-BODIES: dict[tuple[int, int], dict[str, Any]] = {
-    (1, 2): d_of("chats", chats=BY_CHAT, epoch=string(0)),
-    (1, 3): d_of("token", token=string(1)),
-    (11, 1): SEND,
-    (11, 2): SEND,
-    (11, 6): d_of("chat_id", "message_id", "message", chat_id=ID, message_id=ID, message=TEXT),
-    (11, 7): d_of("chat_id", "message_id", chat_id=ID, message_id=ID),
-    (11, 8): d_of("chat_id", "message_id", chat_id=ID, message_id=ID),
-    (11, 9): d_of("chat_id", chat_id=ID),
-    (11, 10): d_of("chat_id", chat_id=ID, before=ID, after=POSITION, limit=ID),
-    (13, 1): d_of("user_ids", "type", user_ids=USERS, type=KIND, chat=NAME, nonce=NONCE),
-    (13, 2): d_of("chat_id", chat_id=ID, chat=NAME, add_users=USERS, remove_users=USERS),
-    (13, 3): d_of("chat_id", chat_id=ID),
-    (13, 4): d_of(cursor=CURSOR, limit=PAGE),
-    (16, 1): USER,
-    (16, 2): d_of("user_id", "type", user_id=ID, type=KIND),
-    (16, 3): USER,
-    (16, 4): USER,
-    (16, 5): USER,
-    (16, 6): d_of(),
-}
-REQUEST_KEYS = frozenset(BODIES)
-UNSUPPORTED_KEYS = frozenset({(11, 3), (11, 4), (11, 5)})
-#: Where one's own id is out of range: there is nothing one can be to oneself.
-NOT_ONESELF = frozenset({(16, 1), (16, 3), (16, 4), (16, 5)})
-LISTS = ("user_ids", "add_users", "remove_users", "chats")
-FRAME = {
-    "type": "object",
-    "required": ["op", "t"],
-    "properties": {
-        "op": NUMBER,
-        "t": NUMBER,
-        "d": {"type": "object"},
-        "id": {"anyOf": [{"type": "integer"}, {"type": "string", "minLength": 1, "maxLength": 64}]},
-    },
-}
-#: JSON Schema takes 1.0 for an integer; this protocol does not.
-Strict = extend(
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int),
-)
-
-
-def verdict(document: Any, limits: Limits, caller: int) -> set[str]:
-    """The codes with which a parsed frame may be refused, or ``{"ok"}``."""
-    if not Strict(FRAME).is_valid(document):
-        return {"bad_frame"}
-    key, d = (document["op"], document["t"]), document.get("d", {})
-    if key in UNSUPPORTED_KEYS:
-        return {"unsupported"}
-    if key not in BODIES:
-        return {"unknown_op"}
-    long = {"too_large" for name in LISTS if _longer(d, key, name, limits)}
-    if not Strict(BODIES[key]).is_valid(d) or _out_of_range(key, d, limits, caller):
-        return {"bad_request", *long}
-    return long or {"ok"}
-
-
-def _longer(d: Any, key: tuple[int, int], name: str, limits: Limits) -> bool:
-    named, value = name in BODIES[key]["properties"], d.get(name)
-    return named and isinstance(value, (list, dict)) and len(value) > limits.members
-
-
-def _out_of_range(key: tuple[int, int], d: Any, limits: Limits, caller: int) -> bool:
-    text = d["message"] if key in {(11, 1), (11, 2), (11, 6)} else ""
-    name = d.get("chat", "") if key in {(13, 1), (13, 2)} else ""
-    return (
-        len(text) > limits.message_chars
-        or len(name) > limits.name_chars
-        or (key == (1, 2) and any(int(chat_id) > MOST for chat_id in d["chats"]))
-        or (key == (11, 10) and ({"before", "after"} <= d.keys() or d.get("limit", 1) > limits.history_page))
-        or (key == (13, 1) and d["type"] == 1 and len({*d["user_ids"]} - {caller}) != 1)
-        or (key == (13, 2) and not {*d.get("add_users", [])}.isdisjoint(d.get("remove_users", [])))
-        or (key in NOT_ONESELF and d["user_id"] == caller)
-    )
+from tests.fuzz.rules import BODIES, MOST, REQUEST_KEYS, UNSUPPORTED_KEYS, verdict
 
 
 class TheStatement(TestCase):
