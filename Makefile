@@ -33,8 +33,7 @@ BENCH_OUT := var/bench
 export PYTHON
 
 .PHONY: run test check lint types imports trial model fuzz conformance hostile bench bench-quick bench-memory \
-	bench-start \
-	config clean debian-packages
+	bench-start config clean debian-packages
 
 run: $(VENV)/.runtime
 	@exec $(BIN)/twistd -n --pidfile= chatsrv --data-dir ./var
