@@ -54,8 +54,7 @@ async def main(seed: int) -> None:
     outcomes = await run(seed)
     wrong = [outcome for outcome in outcomes if outcome.wrong]
     for outcome in wrong:
-        case = outcome.case
-        print(f"{case.section} {case.name} ({outcome.chunking}): {outcome.wrong}")
+        print(outcome)
     print(table(outcomes))
     print(f"seed {seed}, {time.monotonic() - started:.0f} s")
     if wrong:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
 CHUNKINGS = ("whole", "frames", "bytes", "early", "late", "mask", "random")
-MANY_FRAMES = 200  # of these no chunking is made that has a piece for each
 _LONG, _HEAD, _TAIL = 300, 16, 4
 
 
