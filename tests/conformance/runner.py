@@ -133,11 +133,14 @@ async def _converse(client: Client, case: Case, chunks: list[bytes]) -> None:
 
 
 async def _open(client: Client, offer: str) -> None:
+    """Upgraded, and one request was answered: with the first frame the server opens its budgets, and its fast path."""
     headers = {"Authorization": f"Bearer {token_for(next(_users))}", "Sec_WebSocket_Protocol": "chatsrv.v1"}
     client.send(upgrade(**headers, Sec_WebSocket_Extensions=offer or None))
     response = await client.response()
     _check((response.status, "sec-websocket-extensions" in response.headers), (101, bool(offer)))
     _check((await client.json())["op"], 1)
+    client.send(ask("first"))
+    await _expect(client, [answered("first")])
 
 
 async def _send(client: Client, chunks: list[bytes]) -> None:

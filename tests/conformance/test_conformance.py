@@ -1,4 +1,4 @@
-"""The cut of the conformance cases: each of them at once and byte by byte."""
+"""The cut of the conformance cases: each of them at once, frame by frame and byte by byte."""
 
 import time
 
@@ -7,13 +7,13 @@ from tests.conformance.runner import play
 from tests.conformance.suites import suites
 from tests.support.chat import ChatCase
 
-CUT = ("whole", "bytes")
+CUT = ("whole", "frames", "bytes")
 
 
 class Conformance(ChatCase):
     timeout = 180
 
-    async def test_every_case_goes_as_expected_at_once_and_byte_by_byte(self):
+    async def test_every_case_goes_as_expected_at_once_frame_by_frame_and_byte_by_byte(self):
         seed = int(time.time())
         print(f"conformance seed {seed}")
         outcomes = await play(self.node.port, suites()[0][1], seed, CUT)
@@ -36,6 +36,6 @@ class ConformanceOfCompression(ChatCase):
     timeout = 180
     settings = suites()[1][0]
 
-    async def test_every_case_goes_as_expected_at_once_and_byte_by_byte(self):
+    async def test_every_case_goes_as_expected_at_once_frame_by_frame_and_byte_by_byte(self):
         outcomes = await play(self.node.port, suites()[1][1], int(time.time()), CUT)
         self.assertEqual([str(outcome) for outcome in outcomes if outcome.wrong], [])
