@@ -32,6 +32,7 @@ from tests.support.raw import RawClient, upgrade
 from tests.support.tokens import token_for
 
 AT_ONCE = 8
+TURNS_FOR_A_PIECE = 3  # to the end of this one, to be written, to be read
 MOST_PIECES = 500  # with more a message might take the 10 s that it has, on a busy machine
 _users = itertools.count(1)
 
@@ -149,8 +150,8 @@ async def _send(client: Client, chunks: list[bytes]) -> None:
         if client.gone:
             return
         client.send(chunk)
-        await deferLater(reactor, 0)
-        await deferLater(reactor, 0)
+        for _ in range(TURNS_FOR_A_PIECE):
+            await deferLater(reactor, 0)
 
 
 async def _expect(client: Client, expected: Sequence[Answer]) -> None:
