@@ -14,6 +14,7 @@ from typing import TypeVar
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
 
 from chatsrv.actors.waiting import together, within
 from chatsrv.bus import Channels
@@ -106,7 +107,12 @@ class Handoffs:
 
     def _forget(self, member: str) -> None:
         removal = Deferred.fromCoroutine(self._store.pending.remove(member))
-        removal.addErrback(lambda failure: failure.trap(Unavailable))  # the sweep takes it off
+        removal.addErrback(self._not_removed)
+
+    def _not_removed(self, failure: Failure) -> None:
+        """The sweep takes it off."""
+        if not failure.check(Unavailable):
+            self.log.failure("an operation that is done was not taken off those pending", failure)
 
     def _swept(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._sweep_once()).addErrback(
