@@ -4,7 +4,8 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatsrv.auth.keys import load_key
+from chatsrv.auth.keys import load_keys
+from chatsrv.auth.keyset import KeySet
 from chatsrv.auth.tokens import InvalidToken, TokenVerifier
 from chatsrv.config import ConfigError, Settings, load_settings
 from chatsrv.redis import RedisAddress
@@ -39,7 +40,7 @@ class Texts(SynchronousTestCase):
             environment = {f"CHATSRV_{name.upper()}": str(value) for name, value in options.items()}
             for given in ((options, {}), ({}, environment)):
                 try:
-                    load_key(load_settings(*given), create=False)
+                    load_keys(load_settings(*given), create=False)
                 except ConfigError as error:
                     self.check(error)
         for url in (
@@ -62,7 +63,7 @@ class Texts(SynchronousTestCase):
             self.check(self.assertRaises(Malformed, decode, json.dumps(payload).encode(), Limits(), 1))
 
     def test_a_bad_token_is_not_repeated(self):
-        verifier = TokenVerifier(load_key(Settings(jwt_secret=SECRET), create=False))
+        verifier = TokenVerifier(KeySet(load_keys(Settings(jwt_secret=SECRET), create=False)))
         for bad in (
             WORD,
             f"{WORD}.{WORD}.{WORD}",
