@@ -43,7 +43,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         "beginning of every key and channel name in Redis")] = "chatsrv:"
     redis_timeout_s: Annotated[float, _sec(0.1, 60,
         "longest wait for one Redis command")] = 2.0
-    redis_max_in_flight: Annotated[int, _int(1, 65536, "commands",
+    redis_max_in_flight: Annotated[int, _int(64, 65536, "commands",
         "Redis commands that may await their reply at once")] = 1024
 
     # --- who may connect ---

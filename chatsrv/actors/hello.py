@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from chatsrv.actors.user import Join, UserActor
 
 
+#: A greeting has a few commands in flight at a time. So many of them at once leave room for everybody's requests.
+GREETINGS_SHARE = 8
+
+
 async def join(user: UserActor, envelope: Envelope, command: Join) -> None:
+    """Greet a session, in its turn: a crowd that comes at once is greeted a part at a time."""
+    async with user.node.greetings:
+        await _join(user, envelope, command)
+
+
+async def _join(user: UserActor, envelope: Envelope, command: Join) -> None:
     session, node = envelope.origin, user.node
     lists = await _enter(user, session)
     if lists is None:

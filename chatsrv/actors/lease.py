@@ -99,9 +99,12 @@ class Lease:
         self._in_background(self._list_now(users, online))
 
     async def _list_now(self, users: list[int], online: bool) -> None:
-        """If it fails, the next renewal puts it right."""
+        """Those of whom it is still so; if it fails, the next renewal puts it right."""
         try:
-            await self._store.leases.list_users(self.name, users, online, self._channel)
+            await self._store.link.room()
+            users = [user for user in users if (user in self._listed) == online]
+            if users:
+                await self._store.leases.list_users(self.name, users, online, self._channel)
         except Unavailable:
             self._astray = True
             raise
@@ -127,9 +130,7 @@ class Lease:
         for users, online in ((self._listed - there, True), (there - self._listed, False)):
             ordered = sorted(users)
             for start in range(0, len(ordered), TOGETHER):
-                await self._store.link.room()
-                part = [u for u in ordered[start : start + TOGETHER] if (u in self._listed) == online]
-                await self._list_now(part, online)
+                await self._list_now(ordered[start : start + TOGETHER], online)
 
     def repair(self) -> None:
         """A link came back: the lease may be gone, and the list astray."""

@@ -6,12 +6,14 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
+from twisted.internet.defer import DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 
 from chatsrv.actors.chat import ChatActor
 from chatsrv.actors.epoch import Epoch
 from chatsrv.actors.handoff import Handoffs
 from chatsrv.actors.head_check import HeadCheck
+from chatsrv.actors.hello import GREETINGS_SHARE
 from chatsrv.actors.known_revocations import KnownRevocations
 from chatsrv.actors.lease import Lease
 from chatsrv.actors.mark_recall import MarkRecall
@@ -93,6 +95,7 @@ class Node:
         self.users: Registry[UserActor] = Registry(clock, lambda key, r: UserActor(key, r, self), **kernel)
         self._head_check = HeadCheck(clock, self)
         self.mark_recall = MarkRecall(self)
+        self.greetings = DeferredSemaphore(max(1, store.link.max_in_flight // GREETINGS_SHARE))
         bus.link.ups.append(self.repair)
         store.link.ups.append(self.repair)
 

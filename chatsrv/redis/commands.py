@@ -44,7 +44,7 @@ class RedisLink(Link):
         random: Callable[[], float] = random_module.random,
     ) -> None:
         super().__init__(reactor, address, timeout_s=timeout_s, random=random)
-        self._max_in_flight = max_in_flight
+        self.max_in_flight = max_in_flight
         self._scripts: dict[str, Script] = {}
         self._takes_headers = True
         self._waiters: dict[bool, deque[Deferred[None]]] = {
@@ -65,7 +65,7 @@ class RedisLink(Link):
         pipeline = self._pipeline
         if pipeline is None or not pipeline.usable:
             done(Unavailable(self.last_error or "not connected", sent=False))
-        elif len(pipeline.waiting) >= self._max_in_flight:
+        elif len(pipeline.waiting) >= self.max_in_flight:
             done(Unavailable("too many commands wait for the store", sent=False))
         else:
             pipeline.write(done, packed)
@@ -148,7 +148,7 @@ class RedisLink(Link):
         """
         if not self.connected or self._pipeline is None:
             return fail(Unavailable(self.last_error or "not connected", sent=False))
-        if not any(self._waiters.values()) and len(self._pipeline.waiting) < self._max_in_flight / 2:
+        if not any(self._waiters.values()) and len(self._pipeline.waiting) < self.max_in_flight / 2:
             return succeed(None)
         if len(self._waiters[hello]) >= ROOM_WAITERS:
             return fail(Unavailable("too many wait for the store", sent=False))
@@ -175,7 +175,7 @@ class RedisLink(Link):
 
     def _let_in(self) -> None:
         pipeline = self._pipeline
-        while pipeline is not None and len(pipeline.waiting) < self._max_in_flight / 2:
+        while pipeline is not None and len(pipeline.waiting) < self.max_in_flight / 2:
             self._hello_was_last = not self._hello_was_last
             waiters = self._waiters[self._hello_was_last] or self._waiters[not self._hello_was_last]
             if not waiters:
