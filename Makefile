@@ -10,13 +10,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 CHECKED := chatsrv twisted tests bench docs setup.py
-# What both runners can run; trial skips plain pytest functions, and packaging and the bench are slow enough once.
-TRIAL_SUITES := tests.unit tests.acceptance tests.model tests.fuzz tests.conformance \
-	$(filter-out tests.integration.test_packaging tests.integration.test_bench tests.integration.test_hostile,\
-	$(subst /,.,$(basename $(wildcard tests/integration/test_*.py))))
-
-# Under both runners; the acceptance tests, the model and the fuzz are long enough once. Plain `pytest` runs them, too.
-PYTEST_SUITES := tests/unit tests/integration
+# Each test once, to be done in five minutes: these with trial, those in tests/integration with pytest. Plain `pytest`
+# runs all of them, trial all but the plain functions in test_packaging, test_bench and test_hostile.
+TRIAL_SUITES := tests.unit tests.acceptance tests.model tests.fuzz tests.conformance
+PYTEST_SUITES := tests/integration
+# Many a test waits for a process it started, so two cores have time for three.
+JOBS := 3
 
 # How long `make model` runs, and which runs: a number repeats them.
 RUNS := 200
@@ -43,7 +42,7 @@ test: debian-packages $(VENV)/.test
 	$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target lint types imports || failed=1; \
 	$(MAKE) --no-print-directory trial || failed=1; \
 	echo "== pytest"; \
-	$(BIN)/pytest --numprocesses=2 $(PYTEST_SUITES) || failed=1; \
+	$(BIN)/pytest --numprocesses=$(JOBS) $(PYTEST_SUITES) || failed=1; \
 	exit $$failed
 
 check: $(VENV)/.test
@@ -64,7 +63,7 @@ imports: $(VENV)/.test
 
 trial: $(VENV)/.test
 	@echo "== trial"
-	@$(BIN)/trial --jobs=2 --reporter=text $(TRIAL_SUITES)
+	@$(BIN)/trial --jobs=$(JOBS) --reporter=text $(TRIAL_SUITES)
 
 model: $(VENV)/.test
 	@CHATSRV_MODEL_RUNS=$(RUNS) CHATSRV_MODEL_STEPS=$(STEPS) CHATSRV_MODEL_SEED=$(SEED) \

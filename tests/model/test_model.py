@@ -27,7 +27,7 @@ from tests.model.machine import Devices
 from tests.support.redis import RedisServer
 from tests.unit.test_store_kit import NodeCase, TestNode
 
-RUNS = int(os.environ.get("CHATSRV_MODEL_RUNS", "30"))
+RUNS = int(os.environ.get("CHATSRV_MODEL_RUNS", "20"))
 STEPS = int(os.environ.get("CHATSRV_MODEL_STEPS", "30"))
 SHRINK = int(os.environ.get("CHATSRV_MODEL_SHRINK", "1"))
 MARK = "marker:all"

@@ -305,7 +305,7 @@ SMALL = Limits(message_chars=10, name_chars=10, members=3, history_page=20)
 
 
 class AnyInput(CodecCase):
-    @settings(print_blob=True, max_examples=2_000, deadline=None)
+    @settings(print_blob=True, max_examples=300, deadline=None)
     @given(REQUEST | ENVELOPE | JSON)
     def test_every_document_is_judged_as_the_schemas_judge_it(self, document: Any) -> None:
         wanted = verdict(document, SMALL, CALLER)
@@ -328,7 +328,7 @@ class AnyInput(CodecCase):
     def test_arbitrary_bytes_raise_malformed_and_nothing_else(self, payload: bytes) -> None:
         self.assertRaises(Malformed, read, payload)
 
-    @settings(print_blob=True, max_examples=1_000, deadline=None)
+    @settings(print_blob=True, max_examples=300, deadline=None)
     @given(ENVELOPE, st.booleans(), st.data())
     def test_a_damaged_text_is_bad_json_exactly_when_another_parser_says_so(
         self, document: Any, escaped: bool, data: Any
