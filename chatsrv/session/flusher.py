@@ -2,9 +2,9 @@
 
 One object per factory. An :class:`Outbox` puts itself on ``due`` with its first frame of a turn. What one event
 gives to a large group leaves in slices, between which the reactor runs, so that everybody else is as fast as
-ever (RELIABILITY F45). Always: a timer runs while anything is due; a slice sends to ``SLICE`` outboxes at most,
-and to some of those that wait longest, so none waits for ever; frames written meanwhile to an outbox that waits
-leave with those before them; an outbox or a call that fails is logged and the others are served.
+ever (RELIABILITY F45). Always: a timer runs while anything is due; what is for few leaves in its turn; of the rest
+a slice sends to some of those that wait longest, so none waits for ever; frames written meanwhile to an outbox that
+waits leave with those before them; an outbox or a call that fails is logged and the others are served.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from chatsrv.log import Logger
 if TYPE_CHECKING:
     from chatsrv.session.outbox import Outbox
 
-#: Outboxes flushed in one turn, 2 to 3 ms; at least so many of them are of those that wait longest.
+#: Outboxes flushed in one turn, 2 to 3 ms, if not more of them are of events for few; at least so many of those that
+#: wait longest.
 SLICE, LEAST_WAITING = 250, 50
+#: What is for so many or fewer is not put off: who has many such chats busy has as much to read and to store for them.
+FEW = 50
 _log = Logger()
 
 
@@ -70,14 +73,15 @@ class Flusher:
                 _log.failure("a call at the end of the turn failed")
 
     def _slice(self, due: list[Outbox]) -> list[Outbox]:
-        """What leaves in this turn: of each event what is for few, as far as there is room; then who waits longest."""
+        """What leaves in this turn: what is for few, or for more as far as there is room; then who waits longest."""
         waiting = self._waiting
         now: list[Outbox] = []
         for _, told in groupby(due, _what_it_sends):
             outboxes = list(told)
-            fits = len(now) + len(outboxes) <= SLICE - LEAST_WAITING
-            (now if fits else waiting).extend(outboxes)
-        now += [waiting.popleft() for _ in range(min(SLICE - len(now), len(waiting)))]
+            at_once = len(outboxes) <= FEW or len(now) + len(outboxes) <= SLICE - LEAST_WAITING
+            (now if at_once else waiting).extend(outboxes)
+        room = max(SLICE - len(now), LEAST_WAITING)
+        now += [waiting.popleft() for _ in range(min(room, len(waiting)))]
         if waiting:
             self.start()
         return now

@@ -9,7 +9,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import TestCase
 
 from chatsrv.actors.feed import Feed
-from chatsrv.session.flusher import LEAST_WAITING, SLICE, Flusher
+from chatsrv.session.flusher import FEW, LEAST_WAITING, SLICE, Flusher
 from chatsrv.session.outbox import Outbox
 from tests.unit.test_feed import Recorder, message
 
@@ -106,6 +106,13 @@ class Slices(SliceCase):
         self.reactor.turn()
         self.assertEqual((self.told(few), self.told(many)), (len(few), LEAST_WAITING))
 
+    def test_what_a_crowd_of_small_groups_writes_in_one_turn_leaves_in_it(self) -> None:
+        groups = [self.chat(FEW) for _ in range(2 * SLICE // FEW)]
+        for feed, _ in groups:
+            feed.offer([message(5)])
+        self.assertEqual(self.rest(), 1)
+        self.assertEqual([self.told(few) for _, few in groups], [FEW] * len(groups))
+
     def test_the_sender_has_the_reply_before_the_group_has_the_event(self) -> None:
         large, many = self.chat(4 * SLICE)
         sender = many[-1]
@@ -142,13 +149,6 @@ class Slices(SliceCase):
         self.assertEqual(
             {other.transport.value()[-3:] for other in others[:10]}, {b"9-%d" % n for n in range(10)}
         )
-
-    def test_more_than_a_slice_of_different_frames_is_sliced_as_well(self) -> None:
-        many = [Member(n, self.flusher) for n in range(2 * SLICE)]
-        for number, member in enumerate(many):
-            member.outbox.write(b"%d" % number)
-        self.assertEqual(self.rest(), 2)
-        self.assertEqual([member.transport.value() for member in many], [b"%d" % n for n in range(2 * SLICE)])
 
     def test_one_that_fails_or_is_gone_keeps_no_other(self) -> None:
         large, many = self.chat(2 * SLICE)
