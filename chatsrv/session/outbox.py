@@ -6,7 +6,8 @@ where the transport holds nothing (one ``send`` instead of two ``epoll_ctl`` cal
 through ``transport.write``. Always: frames leave in order and whole; while the transport does not take more,
 they wait here; when more than the limit waits behind the first unsent frame, ``on_overflow`` is called, once.
 Receipts give way: while the connection is congested they wait apart (`Receipts`), within the same limit, and go
-before anything else does. Sources: DESIGN section 3, RELIABILITY W1, decision 19.
+before anything else does. Nothing follows a close frame: ``before_the_last``, ``write``, ``close``.
+Sources: DESIGN section 3, RELIABILITY W1, decision 19.
 """
 
 from __future__ import annotations
@@ -158,11 +159,17 @@ class Outbox:
         self.waiting = 0
         self._room = self._limit
 
+    def before_the_last(self) -> None:
+        """One more frame follows: the receipts are dropped and nobody waits any more, for none may get behind it."""
+        self._drained = self._receipts = None
+        self._expectant = False
+        self._room = self._limit
+
     def close(self) -> None:
         """Hands everything that waits to the transport, whatever it holds, and takes no more."""
         if self._closed:
             return
-        self._drained = None
+        self.before_the_last()
         self.paused = False
         self.flush()
         self._closed = self.paused = True

@@ -230,6 +230,7 @@ class Shell(Frames):
     ) -> None:
         if self.state != OPEN or self._outbox is None:
             return
+        self._outbox.before_the_last()
         super().sendCloseFrame(code, None if isReply else reasonUtf8, isReply)
         self._outbox.close()
         self._end_at = self.factory.reactor.seconds() + self.options.close_timeout_s

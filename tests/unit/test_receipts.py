@@ -111,16 +111,49 @@ class Lanes(TestCase):
         self.outbox.write(b"-" * LIMIT)
         self.assertEqual(self.overflows, 0)
 
-    def test_a_close_of_a_congested_connection_does_not_send_them(self) -> None:
-        self.outbox.write(b"-")
-        self.pause()
-        self.outbox.write_receipt(1, 1, b"a")
-        self.outbox.drop()
+    def end(self) -> None:
+        self.outbox.before_the_last()
         self.outbox.write(b"close")
         self.outbox.close()
         self.outbox.write_receipt(1, 2, b"b")
         self.clock.advance(0)
+
+    def test_a_close_of_a_paused_connection_does_not_send_them(self) -> None:
+        self.outbox.write(b"-")
+        self.pause()
+        self.outbox.write_receipt(1, 1, b"a")
+        self.end()
+        self.assertEqual(self.transport.value(), b"-close")
+
+    def test_nor_does_one_of_a_connection_that_much_was_written_to_in_this_turn(self) -> None:
+        self.outbox.write(b"-" * (LIMIT // 4))
+        self.outbox.write_receipt(1, 1, b"a")
+        self.end()
+        self.assertEqual(self.transport.value()[LIMIT // 4 :], b"close")
+
+    def test_nor_does_the_close_frame_when_it_takes_their_room(self) -> None:
+        told: list[bool] = []
+        self.outbox.write(b"-" * (LIMIT - 2))
+        self.outbox.write_receipt(1, 1, b"a")
+        self.outbox.when_drained(lambda: told.append(True))
+        self.end()
+        self.assertEqual((self.transport.value()[LIMIT - 2 :], told), (b"close", []))
+
+    def test_nor_does_a_slow_consumers_close(self) -> None:
+        self.outbox.write(b"-")
+        self.pause()
+        self.outbox.write_receipt(1, 1, b"a")
+        self.outbox.drop()
+        self.end()
         self.assertEqual(self.transport.value(), b"close")
+
+    def test_nor_does_a_close_without_a_frame(self) -> None:
+        self.pause()
+        self.outbox.write(b"-")
+        self.outbox.write_receipt(1, 1, b"a")
+        self.outbox.close()
+        self.clock.advance(0)
+        self.assertEqual(self.transport.value(), b"-")
 
     def test_who_waits_for_the_end_of_congestion_is_told_behind_them(self) -> None:
         seen: list[bytes] = []

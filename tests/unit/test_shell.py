@@ -548,6 +548,17 @@ class SlowConsumers(ShellCase):
         wire.producer.resumeProducing()
         self.assertEqual(self.frames(wire), [(TEXT, b"1"), (TEXT, b"3")])
 
+    def test_nothing_gets_behind_the_close_frame_of_a_congested_connection(self) -> None:
+        for paused, size in ((True, 10), (False, 500), (False, 990)):  # congested, and without room for more
+            wire = self.open()
+            wire.protocol.send(frame_text(b"x" * size))
+            if paused:
+                wire.producer.pauseProducing()
+            wire.protocol.send_receipt(1, 2, frame_text(b"1"))
+            wire.protocol.when_drained(lambda wire=wire: wire.protocol.send(frame_text(b"late")))
+            wire.protocol.close_with(CloseCode.GOING_AWAY)
+            self.assert_closing(wire, CloseCode.GOING_AWAY)
+
     def test_200_of_1000_that_do_not_read_are_closed_and_nobody_else_notices(self) -> None:
         self.admission = Admission(
             seconds=self.clock.seconds,
