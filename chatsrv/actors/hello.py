@@ -62,10 +62,18 @@ async def _join(user: UserActor, envelope: Envelope, command: Join) -> None:
 
 async def _enter(user: UserActor, session: Subscriber) -> UserLists | None:
     """The user's lists, read when his changes are heard; None when the session ended meanwhile, or is closed for its
-    token is revoked. Such a one is not counted: it is not to close another one that is the oldest."""
+    token is revoked."""
     if session.is_closed:
         return None
     user.enter(session)
+    try:
+        return await _admit(user, session)
+    finally:
+        user.joining = None
+
+
+async def _admit(user: UserActor, session: Subscriber) -> UserLists | None:
+    """Such a one does not count: it is not to close another one that is the oldest."""
     await user.log.subscribe()
     if session.is_closed:
         return None
@@ -74,7 +82,6 @@ async def _enter(user: UserActor, session: Subscriber) -> UserLists | None:
     if _is_barred(user, session, lists):
         return None
     await user.node.sessions.enter(user.user_id, session.id)
-    user.joining = None
     return lists
 
 

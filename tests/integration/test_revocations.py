@@ -202,6 +202,7 @@ class InHello(RevocationCase):
         for node in (self.here, await self.node()):
             listener = await self.connection(node, *token)
             self.assertEqual((listener.code, listener.hello is None), (code, code is not None))
+            self.assertIsNone(node.users.get(1).joining)
             listener.leave()
 
     async def test_a_revoked_token_is_closed_and_not_greeted(self) -> None:
@@ -253,6 +254,7 @@ class InHello(RevocationCase):
         self.here.own_link.arm(1, run_first=False, for_good=True)
         await self.assertFailure(listener.join(), Unavailable)
         self.assertIsNone(listener.hello)
+        self.assertIsNone(self.here.users.get(1).joining)
 
     async def test_a_session_that_is_being_greeted_does_not_survive(self) -> None:
         """Wherever in hello the revocation comes, with and without news of it."""
