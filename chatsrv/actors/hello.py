@@ -73,14 +73,15 @@ async def _enter(user: UserActor, session: Subscriber) -> UserLists | None:
 
 
 async def _admit(user: UserActor, session: Subscriber) -> UserLists | None:
-    """Such a one does not count: it is not to close another one that is the oldest."""
+    """Who is not let in does not count: he is not online, and no other connection is closed for being the oldest."""
     await user.log.subscribe()
     if session.is_closed:
         return None
     lists = await user.node.store.users.read(user.user_id)
     user.log.seen(lists)
-    if _is_barred(user, session, lists):
+    if _is_barred(user, session, lists) or session.is_closed:
         return None
+    user.count(session)
     await user.node.sessions.enter(user.user_id, session.id)
     return lists
 

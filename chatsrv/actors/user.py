@@ -62,6 +62,7 @@ class UserActor(Actor):
         self.user_id = user_id
         self.node = node
         self.sessions: dict[Subscriber, Told | None] = {}
+        self.counted: set[Subscriber] = set()  # the sessions that make him online: hello let them stay
         self.asking: list[Asking] = []
         self.joining: Subscriber | None = None  # its lists are being read: `join` attaches it
         self.chats: dict[int, int] = {}  # value: a member since this event
@@ -101,6 +102,10 @@ class UserActor(Actor):
     def enter(self, session: Subscriber) -> None:
         self.sessions[session] = None
         self.joining = session
+
+    def count(self, session: Subscriber) -> None:
+        """The session may stay: its user is online."""
+        self.counted.add(session)
         self.node.lease.connected(self.user_id)
 
     def close_surplus(self, name: str) -> None:
@@ -126,8 +131,13 @@ class UserActor(Actor):
         self.node.sessions.leave(self.user_id, session.id)
         for feed in list(session.feeds):
             feed.detach(session)
+        if session in self.counted:
+            self.counted.remove(session)
+            self._check_counted()
+
+    def _check_counted(self) -> None:
         successor = self.node.users.find(self.user_id)
-        if not (self.sessions or (successor is not None and successor.sessions)):
+        if not (self.counted or (successor is not None and successor.counted)):
             self.node.lease.disconnected(self.user_id)
 
     # What the user's log says

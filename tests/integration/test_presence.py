@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from chatsrv.auth.tokens import Identity
 from chatsrv.store.pairs import Relation
+from chatsrv.wire.codes import CloseCode
 from chatsrv.wire.requests import AddFriend, AnswerFriend
 from tests.support.redis import RedisServer
 from tests.unit.test_store_kit import Listener, NodeCase, TestNode, until
@@ -104,6 +106,49 @@ class ComingAndGoing(PresenceCase):
         two.leave()
         await self.pass_by(GRACE_S + STATUS_S)
         self.assertEqual(alice.online, [])
+
+    async def test_who_is_turned_away_is_never_shown(self) -> None:
+        alice = await self.greeted(self.here, 1)
+        await self.store.users.revoke(2, "block", "nowhere")
+        for _ in range(3):
+            bob = await self.user(self.there, 2)
+            await self.pass_by(STATUS_S)
+            self.assertEqual(bob.code, CloseCode.REPLACED)
+            bob.leave()
+            await self.pass_by(STATUS_S)
+        self.assertNotIn([2], [told["user_ids"] for told in alice.of(2)])
+
+    async def test_who_is_turned_away_takes_nothing_from_his_other_connections(self) -> None:
+        alice = await self.greeted(self.here, 1)
+        good, bad = await self.greeted(self.there, 2), Listener(self.there, 2)
+        good.identity, bad.identity = Identity(2, None, "good", None), Identity(2, None, "bad", None)
+        await self.store.users.revoke(2, "token", "nowhere", token_id="bad")
+        await bad.join()
+        self.assertEqual((good.code, bad.code), (None, CloseCode.UNAUTHORIZED))
+        bad.leave()
+        await self.pass_by(GRACE_S + STATUS_S)
+        self.assertEqual(alice.online, [2])
+        bad = Listener(self.there, 2)
+        bad.identity = Identity(2, None, "bad", None)
+        await bad.join()
+        good.leave()  # and the other one is slow to go
+        await self.pass_by(GRACE_S + STATUS_S)
+        self.assertEqual(alice.online, [])
+
+    async def test_who_is_gone_when_his_lists_are_read_is_not_shown(self) -> None:
+        bob, link, held = Listener(self.there, 2), self.there.own_link, []
+        link.write = lambda *command: held.append(command)
+        joined = bob.join()
+        await until(lambda: held, "the lists to be read")
+        bob.leave()
+        del link.write
+        for command in held:
+            link.write(*command)
+        await joined
+        await self.pass_by(GRACE_S + STATUS_S)
+        self.assertEqual(await self.store.leases.users(self.there.lease.name), set())
+        self.assertEqual(self.outside.zcard(self.key("{u:2}:sessions")), 0)
+        self.assertIsNone(self.there.users.get(2).joining)
 
     async def test_moving_to_another_node_makes_no_noise(self) -> None:
         alice, bob = await self.greeted(self.here, 1), await self.greeted(self.there, 2)
