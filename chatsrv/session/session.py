@@ -84,6 +84,7 @@ class Session:
         self._user: UserActor | None = None
         self._in_flight = 0
         self._held: list[bytes] = []  # what came before 1/1 was sent
+        self._held_bytes = 0
         self._undelivered: list[bytes] = []  # what was to go out before it
         self._heads = b""  # what hello said, packed, for replays
         self._epoch = ""
@@ -106,8 +107,11 @@ class Session:
             self._request(payload)
         elif self._state is State.HELLO:
             self._held.append(payload)
-            held_bytes = sum(map(len, self._held))
-            if len(self._held) > self._limits.burst or held_bytes > HELD_FRAMES * self._limits.frame_bytes:
+            self._held_bytes += len(payload)
+            if (
+                len(self._held) > self._limits.burst
+                or self._held_bytes > HELD_FRAMES * self._limits.frame_bytes
+            ):
                 self.close(CloseCode.POLICY)
 
     def closed(self) -> None:
