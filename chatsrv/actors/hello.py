@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import UNSET
-
 from chatsrv.actors.known_revocations import verdict
 from chatsrv.actors.subscriber import Subscriber
 from chatsrv.actors.waiting import together, within
@@ -137,7 +135,7 @@ def _hello(
         user_id=user.user_id,
         session_id=command.session_id,
         server_time=lists.time,
-        expires_at=UNSET if command.expires_at is None else command.expires_at,
+        expires_at=command.expires_at,
         epoch=epoch,
         heads={str(chat.chat_id): seq for chat, seq in entered.items()},
         incoming=sorted(lists.incoming),

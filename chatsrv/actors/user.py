@@ -42,7 +42,7 @@ class Join:
     """Command: greet a new session (it is the envelope's origin)."""
 
     session_id: str
-    expires_at: int | None
+    expires_at: int
 
 
 class Told(NamedTuple):

@@ -293,7 +293,7 @@ class Listener:
     # What a test says
 
     def join(self) -> Deferred[Any]:
-        return self.node.users.get(self.user_id).ask(Join("session", None), self)
+        return self.node.users.get(self.user_id).ask(Join("session", 0), self)
 
     def ask(self, command: Any) -> Deferred[Result]:
         """Post a request; the `Result`, or the exception it was answered with. The reply counts as a frame."""
