@@ -61,7 +61,7 @@ class Replays:
             self._running = True
             Deferred.fromCoroutine(self._run()).addErrback(
                 lambda failure: self.log.failure(
-                    "replays to {user} failed", failure, user=self._session.user_id
+                    "replays to {peer} failed", failure, peer=f"user {self._session.user_id}"
                 )
             )
 

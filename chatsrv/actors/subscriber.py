@@ -73,11 +73,12 @@ def give_up(subscriber: Subscriber) -> None:
 
     Closes it with 1011, so that its client comes again and reads what it missed. Raises nothing.
     """
-    _log.failure("a session of user {user_id} could not be told", user_id=subscriber.user_id)
+    peer = f"user {subscriber.user_id}"
+    _log.failure("a session of {peer} could not be told", peer=peer)
     try:
         subscriber.close(CloseCode.INTERNAL_ERROR)
     except Exception:
-        _log.failure("a session of user {user_id} could not be closed", user_id=subscriber.user_id)
+        _log.failure("a session of {peer} could not be closed", peer=peer)
 
 
 class Result(msgspec.Struct, frozen=True):

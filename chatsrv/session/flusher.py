@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SLICE, LEAST_WAITING = 250, 50
 #: What is for so many or fewer is not put off: who has many such chats busy has as much to read and to store for them.
 FEW = 50
+#: Whose they are is not known here: what is logged of them is limited together.
+_PEER = "the end of the turn"
 _log = Logger()
 
 
@@ -65,12 +67,12 @@ class Flusher:
             try:
                 outbox.flush()
             except Exception:
-                _log.failure("a flush at the end of the turn failed")
+                _log.failure("a flush at the end of the turn failed", peer=_PEER)
         for call in calls:
             try:
                 call()
             except Exception:
-                _log.failure("a call at the end of the turn failed")
+                _log.failure("a call at the end of the turn failed", peer=_PEER)
 
     def _slice(self, due: list[Outbox]) -> list[Outbox]:
         """What leaves in this turn: what is for few, or for more as far as there is room; then who waits longest."""

@@ -85,7 +85,7 @@ class Heartbeat:
             try:
                 self._attend(shell, tick - shell.heard)
             except Exception:
-                _log.failure("a heartbeat failed")
+                _log.failure("a heartbeat failed", peer=f"user {shell.identity.user_id}")
             if shell in self.shells:
                 self._put(shell, self._next(shell))
         for shell in self.shells if held_up else ():

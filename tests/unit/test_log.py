@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -9,7 +10,12 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatsrv import log
+from chatsrv.actors.subscriber import give_up
+from chatsrv.auth.tokens import Identity
 from chatsrv.log import Logger, PeerLines, limit_peers, set_level
+from chatsrv.session.flusher import Flusher
+from chatsrv.session.heartbeat import Heartbeat
+from chatsrv.session.options import ShellOptions
 
 
 class LogCase(SynchronousTestCase):
@@ -93,3 +99,55 @@ class LinesAboutOnePeer(LogCase):
         for number in range(50):
             self.say(1, str(number))
         self.assertEqual(len(log._peer_lines._peers), 10)
+
+
+class Broken:
+    """Stands in for whatever fails each time: a session, a shell, an outbox."""
+
+    user_id = 7
+    identity = Identity(7, None, None)
+    inside_message, message_since = True, 0
+    ends_at = math.inf
+    heard, due, first = 0, 0.0, None
+
+    def flush(self, *_: object) -> None:
+        raise ZeroDivisionError
+
+    close = _fail = flush
+
+
+class BugsThatOnePeerMeets(LogCase):
+    """A bug that repeats itself is logged so many times a minute, as anything about a peer."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = Clock()
+        limit_peers(PeerLines(5, lambda: 0.0))
+        self.addCleanup(limit_peers, None)
+
+    def check(self, about: str) -> None:
+        self.assertEqual({event["peer"] for event in self.events}, {about})
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 5)
+
+    def test_a_session_that_cannot_be_told(self) -> None:
+        for _ in range(9):
+            try:
+                raise ZeroDivisionError
+            except ZeroDivisionError:
+                give_up(Broken())
+        self.check("user 7")
+
+    def test_a_heartbeat(self) -> None:
+        heartbeat, shell = Heartbeat(self.clock, ShellOptions(message_timeout_s=5)), Broken()
+        heartbeat.add(shell)
+        self.clock.pump([1] * 14)
+        heartbeat.discard(shell)
+        self.check("user 7")
+
+    def test_the_end_of_the_turn(self) -> None:
+        flusher = Flusher(self.clock)
+        for _ in range(9):
+            flusher.flush_at_turn_end(Broken())
+            flusher.at_turn_end(Broken().close)
+            self.clock.advance(0)
+        self.check("the end of the turn")
