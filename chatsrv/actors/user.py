@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from chatsrv.actors.asking import Asking
 from chatsrv.actors.creation import create_chat
@@ -26,7 +27,7 @@ from chatsrv.kernel import Actor, Envelope, Overdue, Registry
 from chatsrv.redis import Unavailable
 from chatsrv.store.events import MEMBERSHIP, REVOCATION, UserEvent
 from chatsrv.store.revocations import Revocations
-from chatsrv.store.users import UserLists
+from chatsrv.store.users import REVOKED_TOKENS, UserLists
 from chatsrv.wire import frames
 from chatsrv.wire.codes import CloseCode
 from chatsrv.wire.framing import frame_text
@@ -160,6 +161,8 @@ class UserActor(Actor):
         if event.kind == REVOCATION:
             self.revoked = self.revoked.after(event)
             self.bar(self.revoked)
+            if len(self.revoked.tokens) > REVOKED_TOKENS:
+                Deferred.fromCoroutine(self._drop_expired()).addErrback(self._not_dropped)
             return
         if event.kind == MEMBERSHIP:
             if event.holds:
@@ -181,6 +184,16 @@ class UserActor(Actor):
             if asking.other == event.about:
                 asking.heard(event.version)
         self.asking = [asking for asking in self.asking if not asking.ended]
+
+    async def _drop_expired(self) -> None:
+        """The store keeps no more of his revoked tokens, so some are over. What is heard later counts beside it."""
+        lists = await self.node.store.users.read(self.user_id)
+        if lists.rev == self.log.rev:
+            self.revoked = lists.revoked
+
+    def _not_dropped(self, failure: Failure) -> None:
+        if not failure.check(Unavailable):  # else with the next one
+            self.registry.crashed(self, failure, self)
 
     def _watch(self, added: set[int], ended: set[int]) -> None:
         """Friends were won and lost: the status follows."""

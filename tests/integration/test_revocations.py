@@ -7,14 +7,21 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from chatsrv.actors.known_revocations import BLOCK_S, REMEMBERED_USERS, KnownRevocations, verdict
+from chatsrv.actors import user as user_module
+from chatsrv.actors.known_revocations import (
+    BLOCK_S,
+    REMEMBERED_TOKENS,
+    REMEMBERED_USERS,
+    KnownRevocations,
+    verdict,
+)
 from chatsrv.auth.tokens import Identity
 from chatsrv.redis import Unavailable
-from chatsrv.store.revocations import Revocations
+from chatsrv.store.revocations import Revocations, digest
 from chatsrv.store.users import REVOKED_TOKENS, Verdict
 from chatsrv.wire.codes import CloseCode
 from chatsrv.wire.refusal import Refused
-from tests.unit.test_store_kit import CHANNEL, Listener, NodeCase, TestNode, on_both
+from tests.unit.test_store_kit import CHANNEL, Listener, NodeCase, TestNode, on_both, until
 
 REVOKED, BLOCKED = CloseCode.UNAUTHORIZED, CloseCode.REPLACED
 OLD = 1_000_000_000_000  # ms: a token of 2001
@@ -196,6 +203,62 @@ class LiveConnections(RevocationCase):
 
 
 @on_both
+class InMemory(RevocationCase):
+    async def revoked_in_turn(self, *tokens: str) -> None:
+        """Each has expired when the next one comes, so the store keeps the last one alone."""
+        for token in tokens:
+            await self.revoke("token", token, expires_at=1)
+            await self.settle()
+
+    def remembered(self, node: TestNode) -> set[str]:
+        return set(node.users.get(1).revoked.tokens)
+
+    async def test_what_the_store_has_dropped_is_dropped_beyond_its_limit(self) -> None:
+        self.patch(user_module, "REVOKED_TOKENS", 3)
+        for node in self.nodes:
+            await self.connection(node, OLD, "good")
+        await self.revoked_in_turn("a", "b", "c")
+        self.assertEqual(len(self.remembered(self.here)), 3)
+        await self.revoked_in_turn("d")
+        for node in self.nodes:
+            self.assertEqual(self.remembered(node), {digest("d")})
+        await self.revoked_in_turn("e")
+        self.assertEqual(self.remembered(self.here), {digest("d"), digest("e")})
+
+    async def test_nothing_is_dropped_while_the_store_cannot_be_asked(self) -> None:
+        self.patch(user_module, "REVOKED_TOKENS", 1)
+        await self.connection(self.here, OLD, "good")
+        await self.revoked_in_turn("a")
+        self.here.own_link.arm(1, run_first=False, for_good=True)
+        await self.revoked_in_turn("b")
+        self.here.own_link.heal()
+        self.assertEqual(self.remembered(self.here), {digest("a"), digest("b")})
+        await self.revoked_in_turn("c")
+        self.assertEqual(self.remembered(self.here), {digest("c")})
+
+    async def test_nothing_is_dropped_for_lists_that_are_older_than_what_was_heard(self) -> None:
+        self.patch(user_module, "REVOKED_TOKENS", 1)
+        await self.connection(self.here, OLD, "good")
+        await self.revoked_in_turn("a")
+        read, begun, done = self.here.store.users.read, [], []
+
+        async def reading(user_id: int) -> Any:
+            lists = await read(user_id)
+            if not begun:
+                begun.append(lists)
+                await self.revoke("token", "c", expires_at=self.store_ms() + 3_600_000)
+                await self.here.settle()
+                done.append(lists)
+            return lists
+
+        self.here.store.users.read = reading
+        await self.revoke("token", "b", expires_at=self.store_ms() + 3_600_000)
+        await until(lambda: done, "the lists that are old by now")
+        await self.settle()
+        self.assertEqual(self.remembered(self.here), {digest("b"), digest("c")})
+
+
+@on_both
 class InHello(RevocationCase):
     async def check(self, code: CloseCode | None, *token: Any) -> None:
         """On the node that knows, and on one that never heard of the user."""
@@ -350,6 +413,12 @@ class AtTheHandshake(RevocationCase):
             user for user in range(1, REMEMBERED_USERS + 3) if known.refuse(Identity(user, None, None))
         ]
         self.assertEqual(refused, [1, *range(3, REMEMBERED_USERS + 2)])
+
+    def test_of_each_only_so_many_tokens_are_remembered(self) -> None:
+        known, names = KnownRevocations(Clock()), [str(number) for number in range(REMEMBERED_TOKENS + 50)]
+        known.learn(1, Revocations(0, False, frozenset(map(digest, names))))
+        refused = [known.refuse(Identity(1, None, name, OLD)) for name in names]
+        self.assertEqual(sum(refused), REMEMBERED_TOKENS)
 
     def test_a_blocked_user_is_told_to_stop_not_to_get_another_token(self) -> None:
         self.assertEqual(verdict(Revocations(OLD, True), Identity(1, None, None)), BLOCKED)
