@@ -180,6 +180,20 @@ class NoMemory(FaultCase):
         self.outside.config_set("maxmemory", 0)
         self.assertEqual((await self.send(7, 1, "x"))[1:], [[4, 3]])
 
+    async def test_what_also_drops_something_is_refused_whole(self) -> None:
+        users, revoked = self.store.users, self.key("{u:2}:revoked")
+        for token in ("old", "older"):
+            self.outside.hset(revoked, f"token:{token}", "1:2")
+        await users.revoke(3, "block", CHANNEL)
+        before = self.keyspace()
+        self.outside.config_set("maxmemory", 1)
+        for what in ("all", "token", "block"):
+            with self.assertRaises(Unavailable, msg=what):
+                await users.revoke(2, what, CHANNEL, token_id="new")
+        with self.assertRaises(Unavailable):
+            await users.revoke(3, "unblock", CHANNEL)
+        self.assertEqual(self.keyspace(), before)
+
     async def test_a_user_can_be_taken_off_a_list_all_the_same_or_is_told_unavailable(self) -> None:
         self.outside.config_set("maxmemory", 1)
         try:

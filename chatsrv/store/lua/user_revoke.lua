@@ -26,7 +26,6 @@ for i = 1, #all, 2 do
   end
 end
 if what == 'token' and kept >= tonumber(ARGV[5]) then return 'limit_reached' end
-for _, name in ipairs(gone) do redis.call('HDEL', KEYS[1], name) end
 if what == 'all' then
   before = at
   redis.call('HSET', KEYS[1], 'before', int(at))
@@ -35,8 +34,10 @@ elseif what == 'token' then
 elseif what == 'block' then
   redis.call('HSET', KEYS[1], 'blocked', 1)
 else
-  redis.call('HDEL', KEYS[1], 'blocked')
+  known.blocked, gone[#gone + 1] = nil, 'blocked'
 end
-local blocked = redis.call('HEXISTS', KEYS[1], 'blocked')
+local blocked = (what == 'block' or known.blocked) and 1 or 0
 announce(KEYS[2], KEYS[3], ARGV[1], {4, 0, blocked, before, 0, 0, 0, 0, 0, what == 'token' and ARGV[3] or ''})
+-- Behind what is refused when out of memory.
+for _, name in ipairs(gone) do redis.call('HDEL', KEYS[1], name) end
 return 1
