@@ -9,6 +9,8 @@ from chatsrv.store.events import SURPLUS, UserEvent, pack, user_event
 from chatsrv.store.pairs import Relation
 from chatsrv.store.repository import Repository
 from chatsrv.store.revocations import Revocations, digest, revocations
+from chatsrv.wire.codes import ErrorCode
+from chatsrv.wire.refusal import Refused
 
 
 class UserLists(NamedTuple):
@@ -78,8 +80,11 @@ class UserStore(Repository):
     async def spend(self, user_id: int, amounts: Collection[tuple[str, int, int]]) -> int:
         """Spend of what he may do in an hour: each amount is what, most in an hour, how many. 0, or, when any is too
         much and nothing was spent, the ms to wait. A number below 0 is given back."""
-        args = [part for amount in amounts for part in amount]
-        return int(await self._run("user_spend", self._keys.user(user_id, "rates"), *args))
+        return int(await self._run("user_spend", self._keys.user(user_id, "rates"), *_flat(amounts)))
+
+    async def wait_for(self, user_id: int, amounts: Collection[tuple[str, int, int]]) -> int:
+        """What `spend` would answer; spends nothing."""
+        return int(await self._run("user_wait", self._keys.user(user_id, "rates"), *_flat(amounts)))
 
     async def events(self, user_id: int, after: int) -> list[UserEvent]:
         """The changes after ``after`` that the short log still has, oldest first."""
@@ -116,8 +121,25 @@ class UserStore(Repository):
         token = digest(token_id) if what == "token" else ""
         return bool(await self._run("user_revoke", keys, channel, what, token, expires_at, REVOKED_TOKENS))
 
-    async def bind_nonce(self, user_id: int, nonce: str, digest: str, candidate: int, window_ms: int) -> int:
+    async def bind_nonce(
+        self,
+        user_id: int,
+        nonce: str,
+        digest: str,
+        candidate: int,
+        window_ms: int,
+        amounts: Collection[tuple[str, int, int]] = (),
+    ) -> int:
         """The chat that the nonce made: ``candidate`` from now on when there was none (0: only look, and 0 when
-        there is none). `Refused` (``conflict``) when it was another request; forgotten after ``window_ms``."""
-        keys = self._keys.user(user_id, f"nonce:{nonce}")
-        return int(await self._run("user_nonce", keys, digest, candidate, window_ms))
+        there is none), for which the amounts are spent, as by `spend`. `Refused` (``conflict``) when it was another
+        request, and (``rate_limited``) when there is not enough to spend; forgotten after ``window_ms``."""
+        keys = self._keys.user(user_id, f"nonce:{nonce}", "rates")
+        args = (digest, candidate, window_ms, *_flat(amounts))
+        chat_id, wait_ms = await self._run("user_nonce", keys, *args)
+        if wait_ms:
+            raise Refused(ErrorCode.RATE_LIMITED, retry_after_ms=wait_ms)
+        return int(chat_id)
+
+
+def _flat(amounts: Collection[tuple[str, int, int]]) -> list[str | int]:
+    return [part for amount in amounts for part in amount]

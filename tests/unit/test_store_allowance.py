@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
+
+from chatsrv.wire.refusal import Refused
 from tests.unit.test_store_kit import StoreCase, on_both
 
 HOUR_MS = 3_600_000
@@ -76,3 +79,22 @@ class Allowances(StoreCase):
         other = await self.second_store()
         await self.spend(20)
         self.assertGreater(await other.users.spend(1, [("chats", 20, 1)]), 0)
+
+    async def test_to_ask_for_the_time_to_wait_spends_nothing(self) -> None:
+        for many in (20, 0):
+            before = self.keyspace()
+            wait_ms = await self.store.users.wait_for(1, [("chats", 20, 1), ("invites", 60, 60)])
+            self.assertEqual((wait_ms > 0, self.keyspace()), (not many, before))
+            await self.spend(many)
+
+    async def test_a_nonce_is_bound_and_paid_for_at_once_or_neither(self) -> None:
+        async def bind(nonce: str, candidate: int = 7) -> int:
+            return await self.store.users.bind_nonce(1, nonce, "digest", candidate, 1000, [("chats", 2, 1)])
+
+        self.assertEqual([await bind("a", 0), await bind("a"), await bind("a", 8)], [0, 7, 7])
+        self.assertEqual(await bind("b"), 7)
+        before = self.keyspace()
+        refused = await self.assertFailure(Deferred.fromCoroutine(bind("c")), Refused)
+        self.assertEqual(refused.code.code, "rate_limited")
+        self.assertTrue(0 <= HOUR_MS / 2 - refused.retry_after_ms < 10_000, refused.retry_after_ms)
+        self.assertEqual(self.keyspace(), before)

@@ -67,6 +67,7 @@ READS: dict[str, Callable[[FaultCase], Any]] = {
     "lease_live": lambda case: case.store.leases.live(),
     "pending_due": lambda case: case.store.pending.due(0, 10),
     "user_counts": lambda case: case.store.users.counts(1),
+    "user_wait": lambda case: case.store.users.wait_for(1, [("chats", 20, 1), ("invites", 60, 2)]),
     "user_read": lambda case: case.store.users.read(1),
 }
 
@@ -181,7 +182,9 @@ class NoMemory(FaultCase):
         self.assertEqual((await self.send(7, 1, "x"))[1:], [[4, 3]])
 
     async def test_what_also_drops_something_is_refused_whole(self) -> None:
-        users, revoked = self.store.users, self.key("{u:2}:revoked")
+        users, rates, revoked = self.store.users, self.key("{u:1}:rates"), self.key("{u:2}:revoked")
+        await users.spend(1, [(name, 20, 1) for name in "abcdefgh"])
+        await users.spend(1, [("h", 20, 1)])
         for token in ("old", "older"):
             self.outside.hset(revoked, f"token:{token}", "1:2")
         await users.revoke(3, "block", CHANNEL)
@@ -192,7 +195,10 @@ class NoMemory(FaultCase):
                 await users.revoke(2, what, CHANNEL, token_id="new")
         with self.assertRaises(Unavailable):
             await users.revoke(3, "unblock", CHANNEL)
+        with self.assertRaises(Unavailable):
+            await users.spend(1, [(name, 20, -1) for name in "abcdefgh"])
         self.assertEqual(self.keyspace(), before)
+        self.assertEqual(self.outside.hlen(rates), 8)
 
     async def test_a_user_can_be_taken_off_a_list_all_the_same_or_is_told_unavailable(self) -> None:
         self.outside.config_set("maxmemory", 1)
