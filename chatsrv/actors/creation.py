@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha1
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
-from chatsrv.actors.allowance import spending
+from chatsrv.actors.allowance import Allowance
 from chatsrv.actors.subscriber import Subscriber
 from chatsrv.actors.waiting import together, within
 from chatsrv.kernel import Envelope
@@ -41,7 +42,8 @@ async def create_chat(user: UserActor, envelope: Envelope, command: CreateChat) 
 
 async def _create_group(user: UserActor, envelope: Envelope, command: CreateChat) -> None:
     node, session, others = user.node, envelope.origin, command.others(user.user_id)
-    chat_id, is_new = await _id_of_group(user, command, others)
+    allowance = Allowance(node, user.user_id, chats=1, invites=len(others))
+    chat_id, is_new = await _id_of_group(user, command, others, allowance)
     operation = node.next_operation()
     chat = node.chats.get(chat_id)
 
@@ -52,23 +54,25 @@ async def _create_group(user: UserActor, envelope: Envelope, command: CreateChat
         chat.listen()
         return change
 
+    change = create if command.nonce is not UNSET else partial(allowance.spend_on, create)
     with _held(user, chat_id if is_new else 0, session):
-        chat.finish(envelope, await node.handoffs.carry_out(f"c:{chat_id}", operation, create))
+        chat.finish(envelope, await node.handoffs.carry_out(f"c:{chat_id}", operation, change))
 
 
-async def _id_of_group(user: UserActor, command: CreateChat, others: list[int]) -> tuple[int, bool]:
-    """The group's id, and whether it is yet to be created: a nonce that is bound may say which it is."""
+async def _id_of_group(
+    user: UserActor, command: CreateChat, others: list[int], allowance: Allowance
+) -> tuple[int, bool]:
+    """The group's id, and whether it is yet to be created: a nonce that is bound may say which it is, and that it
+    was paid for. One that is bound now is paid for with that."""
     bound = await _bind(user, command, others, 0)
     if await _exists(user, bound):
         return bound, False
-    costs = {} if bound else {"chats": 1, "invites": len(others)}  # what is bound was paid for
-
-    async def new_id() -> int:
-        await _check_group(user, others)
-        return await _bind(user, command, others, await user.node.store.chats.next_id())
-
     try:
-        return await spending(user.node, user.user_id, costs, new_id), True
+        if not bound:
+            await allowance.check()
+        await _check_group(user, others)
+        candidate = await user.node.store.chats.next_id()
+        return await _bind(user, command, others, candidate, allowance), True
     except Refused:
         bound = await _bind(user, command, others, 0)
         if await _exists(user, bound):
@@ -80,14 +84,23 @@ async def _exists(user: UserActor, chat_id: int) -> bool:
     return bool(chat_id and (await user.node.store.chats.head(chat_id)).seq)
 
 
-async def _bind(user: UserActor, command: CreateChat, others: list[int], candidate: int) -> int:
+async def _bind(
+    user: UserActor,
+    command: CreateChat,
+    others: list[int],
+    candidate: int,
+    allowance: Allowance | None = None,
+) -> int:
     """The id that the nonce stands for: ``candidate`` if none yet, or if there is no nonce."""
     if command.nonce is UNSET:
         return candidate
     request = f"{command.type}\0{command.chat}\0{others}".encode()
     digest = sha1(request, usedforsecurity=False).hexdigest()[:16]
     window_ms = int(user.node.options.nonce_window_s * 1000)
-    return await user.node.store.users.bind_nonce(user.user_id, command.nonce, digest, candidate, window_ms)
+    amounts = allowance.amounts if allowance else ()
+    return await user.node.store.users.bind_nonce(
+        user.user_id, command.nonce, digest, candidate, window_ms, amounts
+    )
 
 
 async def _check_group(user: UserActor, others: list[int]) -> None:
@@ -106,13 +119,13 @@ async def _open_private(user: UserActor, envelope: Envelope, other: int) -> None
     node, caller, session = user.node, user.user_id, envelope.origin
     low, high = sorted((caller, other))
     pair = await node.store.pairs.read(caller, other)
-    candidate = 0
-    if not pair.chat:
-        candidate = await spending(node, caller, {"chats": 1}, lambda: _new_private(user, other, pair))
+    allowance = Allowance(node, caller, chats=int(not pair.chat))
+    candidate = 0 if pair.chat else await _new_private(user, other, pair, allowance)
     operation = node.next_operation()
 
     def open_chat() -> Awaitable[int]:
-        return node.store.pairs.open_chat(caller, other, candidate, operation)
+        change = partial(node.store.pairs.open_chat, caller, other, candidate, operation)
+        return allowance.spend_on(change, lambda chat_id: int(chat_id != candidate))
 
     with _held(user, candidate, session):
         chat_id = await node.handoffs.carry_out(f"p:{low}:{high}", operation, open_chat)
@@ -129,8 +142,9 @@ async def _open_private(user: UserActor, envelope: Envelope, other: int) -> None
         chat.finish(envelope, Changed(state, False))
 
 
-async def _new_private(user: UserActor, other: int, pair: PairState) -> int:
+async def _new_private(user: UserActor, other: int, pair: PairState, allowance: Allowance) -> int:
     """The id of the chat if it is this request that opens it."""
+    await allowance.check()
     if pair.blockers:
         raise Refused(ErrorCode.FORBIDDEN)
     await _check_room(user, [other])

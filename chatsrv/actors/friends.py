@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from chatsrv.actors.allowance import spending
+from chatsrv.actors.allowance import Allowance
 from chatsrv.actors.asking import Asking
 from chatsrv.actors.subscriber import Result
 from chatsrv.kernel import Envelope
@@ -33,8 +33,9 @@ async def add_friend(user: UserActor, envelope: Envelope, command: AddFriend) ->
     pairs = user.node.store.pairs
     pair = await pairs.read(caller, other)
     is_new = not (pair.friends or pair.asked)
-    costs = {"friend_requests": int(is_new)}
-    await spending(user.node, caller, costs, lambda: _check_add(user, other, pair))
+    allowance = Allowance(user.node, caller, friend_requests=int(is_new))
+    await allowance.check()
+    await _check_add(user, other, pair)
     asked = frames.FriendAsked(user_id=other, asker=caller)
     accepted = frames.FriendAsked(user_id=other, asker=caller, accepted=True)
     befriended = frames.FriendAnswered(user_id=other, type=ACCEPT, answerer=caller)
@@ -42,7 +43,12 @@ async def add_friend(user: UserActor, envelope: Envelope, command: AddFriend) ->
     def result(done: Done) -> Result:
         return Result(accepted, befriended) if done.friends else Result(asked, asked)
 
-    await _carry_out(user, envelope, other, partial(pairs.add, caller, other), result)
+    def add(operation: str) -> Awaitable[Done]:
+        return allowance.spend_on(
+            partial(pairs.add, caller, other, operation), lambda done: int(done.friends or not done.changed)
+        )
+
+    await _carry_out(user, envelope, other, add, result)
 
 
 async def answer_friend(user: UserActor, envelope: Envelope, command: AnswerFriend) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
-from chatsrv.actors.allowance import spending
+from chatsrv.actors.allowance import Allowance
 from chatsrv.actors.waiting import together
 from chatsrv.kernel import Envelope
 from chatsrv.redis import Unavailable
@@ -46,17 +46,18 @@ async def update_chat(chat: ChatActor, envelope: Envelope, command: UpdateChat) 
 async def _commit(chat: ChatActor, origin: Any, command: UpdateChat, operation: str) -> Changed:
     node, caller, users = chat.node, origin.user_id, command.add_users
     members, new = await node.store.chats.outsiders(chat.chat_id, caller, users) if users else (0, [])
-    return await spending(
-        node, caller, {"invites": len(new)}, lambda: _update(chat, origin, command, operation, members, new)
+    allowance = Allowance(node, caller, invites=len(new))
+    await allowance.check()
+    room = await _may_join(chat, caller, members, new)
+    return await allowance.spend_on(
+        lambda: _update(chat, origin, command, operation, room),
+        lambda change: max(0, len(new) - len(change.event.added)),
     )
 
 
-async def _update(
-    chat: ChatActor, origin: Any, command: UpdateChat, operation: str, members: int, new: list[int]
-) -> Changed:
-    """``members``: how many there are; ``new``: who of those to be added is none yet."""
+async def _update(chat: ChatActor, origin: Any, command: UpdateChat, operation: str, room: bool) -> Changed:
+    """``room``: whether those who would be new may be in one more chat."""
     known = chat.feed.position
-    room = await _may_join(chat, origin.user_id, members, new)
     change = await chat.node.store.chats.update(
         chat.chat_id,
         origin.user_id,

@@ -133,7 +133,7 @@ class Chats(AllowanceCase):
         async def create(_: Any) -> None:
             self.made = (await self.device.ask(group(2, nonce="n"))).reply.chat_id
 
-        before_command(self.here, "user_spend", create)
+        before_command(self.here, "user_wait", create)
         self.assertEqual((await self.alice.ask(group(2, nonce="n"))).reply.chat_id, self.made)
         await self.rate_limited(group(2, nonce="m"))
 
@@ -181,3 +181,120 @@ class Invites(AllowanceCase):
         await self.alice.ask(group(*range(10, 18)))
         refused = await self.assertFailure(self.alice.ask(group(2)), Refused)
         self.assertTrue(0 <= 5 * 900_000 - refused.retry_after_ms < 10_000, refused.retry_after_ms)
+
+    async def test_who_is_put_into_it_by_somebody_else_at_this_moment_costs_nothing(self) -> None:
+        chat_id = (await self.bob.ask(group(1))).reply.chat_id
+
+        async def add(_: Any) -> None:
+            await self.bob.ask(UpdateChat(chat_id=chat_id, add_users=[3, 4]))
+
+        before_command(self.here, "chat_update", add)
+        await self.alice.ask(UpdateChat(chat_id=chat_id, add_users=[3, 4, 5]))
+        await self.alice.ask(UpdateChat(chat_id=chat_id, add_users=[6, 7, 8]))
+        await self.rate_limited(UpdateChat(chat_id=chat_id, add_users=[9]))
+
+
+class AtTheSameMoment(AllowanceCase):
+    """What was new when the caller asked is not, or is refused, when the change is made."""
+
+    options = {"friend_requests_per_h": 2}
+
+    def spent(self) -> list[str]:
+        return self.keys("{u:1}:rates")
+
+    async def test_a_private_chat_that_the_other_one_opens_costs_him_alone(self) -> None:
+        async def open_it(_: Any) -> None:
+            self.opened = (await self.bob.ask(private(1))).reply.chat_id
+
+        before_command(self.here, "pair_chat", open_it)
+        self.assertEqual((await self.alice.ask(private(2))).reply.chat_id, self.opened)
+        self.assertEqual(self.spent(), [])
+
+    async def test_a_private_chat_with_one_who_blocks_the_caller_costs_nothing(self) -> None:
+        before_command(self.here, "pair_chat", self._block)
+        self.assertEqual(await self.code(self.alice, private(2)), "forbidden")
+        self.assertEqual(self.spent(), [])
+
+    async def test_a_friend_request_to_one_who_blocks_the_caller_costs_nothing(self) -> None:
+        before_command(self.here, "pair_add", self._block)
+        self.assertEqual(await self.code(self.alice, AddFriend(user_id=2)), "forbidden")
+        self.assertEqual(self.spent(), [])
+
+    async def test_a_friend_request_that_accepts_the_other_ones_costs_him_alone(self) -> None:
+        async def ask(_: Any) -> None:
+            await self.bob.ask(AddFriend(user_id=1))
+
+        before_command(self.here, "pair_add", ask)
+        self.assertTrue((await self.alice.ask(AddFriend(user_id=2))).reply.accepted)
+        self.assertEqual(self.spent(), [])
+
+    async def test_a_friend_request_that_another_device_makes_costs_once(self) -> None:
+        async def ask(_: Any) -> None:
+            await self.device.ask(AddFriend(user_id=2))
+
+        before_command(self.here, "pair_add", ask)
+        await self.alice.ask(AddFriend(user_id=2))
+        await self.alice.ask(AddFriend(user_id=3))
+        await self.rate_limited(AddFriend(user_id=4))
+
+    async def _block(self, _: Any) -> None:
+        await self.bob.ask(BlockUser(user_id=1))
+
+
+class Failures(AllowanceCase):
+    """The store fails at one command after the other: each is not sent, or not run, or its answer is lost."""
+
+    options = {"chats_per_h": 1, "friend_requests_per_h": 1, "invites_per_h": 2}
+
+    async def failing(self, kind: str, at: int, command: Any) -> str:
+        """The name of the request's command number ``at``, which fails; the request must fail with it."""
+        link, names = self.here.own_link, {script.sha: name for name, script in self.store.scripts.items()}
+        await self.settle()
+        send, sent = link.send, list[str]()
+
+        def failing(done: Any, *parts: Any) -> None:
+            sent.append(names.get(str(parts[1]), str(parts[0])))
+            lost = Unavailable("planted", sent=kind != "not sent")
+            if len(sent) != at + 1:
+                send(done, *parts)
+            elif kind == "lost":
+                send(lambda _: done(lost), *parts)
+            else:
+                done(lost)
+
+        link.send = failing
+        try:
+            await self.assertFailure(self.alice.ask(command), Unavailable)
+        finally:
+            link.send = send
+        return sent[at]
+
+    async def test_no_retry_with_the_same_nonce_is_charged_again(self) -> None:
+        for kind in ("not sent", "not run", "lost"):
+            failed = list[str]()
+            while "chat_create" not in failed:
+                command = group(2, 3, nonce=f"{kind} {len(failed)}")
+                failed.append(await self.failing(kind, len(failed), command))
+                await self.alice.ask(command)
+                await self.rate_limited(group())
+                self.outside.delete(self.key("{u:1}:rates"))
+            self.assertEqual((failed.count("user_nonce"), failed.count("user_counts")), (2, 3), failed)
+
+    async def test_what_fails_before_it_is_made_costs_nothing(self) -> None:
+        """Nor does the change itself if it was certainly not sent."""
+        chat_id = (await self.bob.ask(group(1))).reply.chat_id
+        for command, change in (
+            (group(3), "chat_create"),
+            (private(3), "pair_chat"),
+            (AddFriend(user_id=3), "pair_add"),
+            (UpdateChat(chat_id=chat_id, add_users=[3]), "chat_update"),
+        ):
+            for kind in ("not sent", "lost"):
+                failed = list[str]()
+                while change not in failed and (kind == "not sent" or "user_spend" not in failed):
+                    self.assertEqual(self.keys("{u:1}:rates"), [], failed)
+                    failed.append(await self.failing(kind, len(failed), command))
+                if kind == "not sent":
+                    self.assertEqual(self.keys("{u:1}:rates"), [], failed)
+                self.assertIn("user_wait", failed)
+                self.outside.delete(self.key("{u:1}:rates"))
