@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ def shell_options(settings: Settings) -> ShellOptions:
         compression=settings.compression,
         fragments=settings.fragments,
         message_timeout_s=settings.message_timeout_s,
-        frames_per_s=settings.frames_per_s or 10 * settings.requests_per_s,
+        frames_per_s=settings.frames_per_s or _frames_per_s(settings),
         control_frames_per_10s=settings.control_frames_per_10s,
         head_bytes=settings.head_bytes,
         head_lines=settings.head_lines,
@@ -72,6 +73,12 @@ def shell_options(settings: Settings) -> ShellOptions:
         url_token=settings.token_in_url,
         token_bytes=settings.jwt_token_bytes,
     )
+
+
+def _frames_per_s(settings: Settings) -> int:
+    """Ten times the requests, and never less than what `burst` and the requests behind it are in 10 s."""
+    whole_burst = math.ceil(settings.burst / 10) + settings.requests_per_s
+    return max(10 * settings.requests_per_s, whole_burst)
 
 
 def token_verifier(settings: Settings, keys: KeySource) -> TokenVerifier:

@@ -126,7 +126,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     chats_per_h: Annotated[int, _int(1, 10**6, "chats an hour",
         "that one user may create")] = 20
     frames_per_s: Annotated[int, _int(0, 10**7, "frames a second",
-        "steady rate of one connection, over 10 s; 0: ten times requests_per_s")] = 0
+        "over 10 s, of one connection; 0: ten times requests_per_s, or what burst needs")] = 0
     control_frames_per_10s: Annotated[int, _int(1, _MANY, "frames",
         "pings, pongs and closes of one connection within 10 s")] = 50
     connections_per_user: Annotated[int, _int(1, 10**6, "connections",

@@ -106,6 +106,12 @@ class TheOptions(SynchronousTestCase):
         self.assertEqual(assembly.shell_options(Settings(requests_per_s=7)).frames_per_s, 70)
         self.assertEqual(assembly.shell_options(Settings(requests_per_s=7, frames_per_s=5)).frames_per_s, 5)
 
+    def test_frames_are_never_fewer_than_the_burst_and_the_requests_of_10_s(self) -> None:
+        for rate, burst in ((1, 500), (1, 91), (1, 90), (20, 1_801), (20, 100), (1, 10**6)):
+            frames = 10 * assembly.shell_options(Settings(requests_per_s=rate, burst=burst)).frames_per_s
+            self.assertGreaterEqual(frames, burst + 10 * rate)
+            self.assertLess(frames, max(burst + 10 * rate + 10, 100 * rate + 1))
+
     def test_of_a_node_are_the_settings_of_the_same_names(self) -> None:
         shared = {name for name in NodeOptions.__dataclass_fields__ if name in config.names()}
         odd = {name: 2 * config.default(name) + 3 for name in shared & CROSSED.keys()}
