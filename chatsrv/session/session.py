@@ -90,13 +90,14 @@ class Session:
         self._epoch = ""
         self._replays: Replays | None = None
         self._terms = terms
+        self._expires_at = terms.expires_at(self.identity)
         shell.expire_in(terms.seconds_left(self.identity))
 
     # The shell's side
 
     def opened(self) -> None:
         self._user = self._node.users.get(self.user_id)
-        command = Join(self.id, self._terms.expires_at(self.identity))
+        command = Join(self.id, self._expires_at)
         try:
             self._user.post(Envelope(command, self._joined, self))
         except MailboxFull:
@@ -219,16 +220,18 @@ class Session:
             self._node.users.get(self.user_id).post(envelope)
 
     def _renewed(self, token: str) -> Result | Refused:
-        """1/3: the connection goes on with another token of its user."""
+        """1/3: the connection goes on with another token of its user; the same one again gives it no more time."""
         try:
             identity = self._terms.successor(token, self.user_id)
         except Refused as refused:
             return refused
         if self._user is None or verdict(self._user.revoked, identity) is not None:
             return Refused(ErrorCode.BAD_REQUEST, "token")
-        self.identity = identity
-        self._shell.expire_in(self._terms.seconds_left(identity))
-        renewed = frames.Renewed(expires_at=self._terms.expires_at(identity))
+        if identity != self.identity:
+            self.identity = identity
+            self._expires_at = self._terms.expires_at(identity)
+            self._shell.expire_in(self._terms.seconds_left(identity))
+        renewed = frames.Renewed(expires_at=self._expires_at)
         return Result(renewed, renewed)
 
     def _limit_rate(self, incoming: Incoming, wait_ms: int) -> None:

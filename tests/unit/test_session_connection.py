@@ -128,6 +128,16 @@ class Renewing(OpenCase):
             self.renew(LONGEST_S)
         self.closes_in(LONGEST_S)
 
+    def test_the_same_one_again_gives_no_more_time(self) -> None:
+        token = issue_token(SECRET, 7, 10**9, self.clock.seconds)
+        for _ in range(3):
+            self.say(op=1, t=3, d={"token": token})
+            self.assertEqual(self.last["d"], {"expires_at": LONGEST_S * 1_000})
+            self.closes_in(LONGEST_S - self.clock.seconds())
+            self.clock.advance(LONGEST_S / 4)
+        self.renew(10**9)
+        self.closes_in(LONGEST_S)
+
     def test_another_users_token_is_forbidden_and_the_old_one_stays_in_force(self) -> None:
         self.clock.advance(900)
         self.renew(900, user_id=8)
