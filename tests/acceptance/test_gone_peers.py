@@ -14,6 +14,8 @@ from tests.unit.test_store_kit import until
 
 LONG = "\U0001f600" * 3990
 """16 KB in UTF-8."""
+MOST = 5_000
+"""So many of them are more than the system and the outbox hold."""
 
 
 class HalfOpen(RawCase):
@@ -44,6 +46,7 @@ class SlowConsumer(RawCase):
         slow.transport.pauseProducing()
         head = 1
         while len(self.node.service.sessions) == 3:
+            self.assertLess(head, MOST, "nobody was thrown out")
             sent = await together(*[alice.call(11, 2, chat_id=chat_id, message=LONG) for _ in range(20)])
             for _ in sent:
                 head = (await carol.expect(12, 2))["seq"]
@@ -67,7 +70,9 @@ class NeverReads(RawCase):
         chat_id = (await alice.call(13, 1, user_ids=[2], type=2))["chat_id"]
         deaf.transport.pauseProducing()
         shell = next(each for each in self.node.service.sessions if each.user_id == 2)._shell
+        sent = 0
         while not shell.congested:
+            self.assertLess(sent := sent + 20, MOST, "the socket takes it all")
             await together(*[alice.call(11, 2, chat_id=chat_id, message=LONG) for _ in range(20)])
         deaf.send(frame(CLOSE, b"\x03\xe8"))
         await until(lambda: not shell.transport.connected, "the end of the socket")

@@ -24,6 +24,7 @@ from tests.support.chat import ChatCase, ProcessCase
 from tests.support.process import ROOT, NodeProcess, environment
 from tests.support.raw import RawClient, upgrade
 from tests.support.tokens import token_for
+from tests.unit.test_store_kit import until
 
 ETC = ROOT / "etc"
 # What systemd does between fork and exec.
@@ -146,7 +147,7 @@ class Drain(ChatCase):
         self.redis.pause()
         ann.connection.send(13, 1, {"user_ids": [2], "type": 1})
         (session,) = self.node.service.sessions
-        await self.until(lambda: session._in_flight)
+        await until(lambda: session._in_flight, "the request")
         drained = Deferred.fromCoroutine(self.node.service.drain())
         client = await RawClient.connected(port)
         self.addCleanup(client.close)
@@ -156,10 +157,6 @@ class Drain(ChatCase):
         self.assertEqual(client.buffer, b"")
         await self.started_node(listen=("systemd:domain=INET:name=two",))
         self.assertEqual((await client.response()).status, 101)
-
-    async def until(self, holds):
-        while not holds():
-            await deferLater(reactor, 0.01)
 
 
 class Units(SynchronousTestCase):
