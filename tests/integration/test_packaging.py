@@ -65,9 +65,9 @@ def built() -> tuple[Path, Path]:
 def installed() -> Path:
     """The ``bin`` of a fresh environment with the wheel in it."""
     directory = scratch() / "venv"
-    venv.create(directory, with_pip=True)
-    pip = (directory / "bin/python", "-m", "pip", "--disable-pip-version-check", "--quiet")
-    run(*pip, "install", "--no-compile", built()[0], cwd=scratch())
+    venv.create(directory)
+    pip = (sys.executable, "-m", "pip", "--python", directory / "bin/python", "--disable-pip-version-check")
+    run(*pip, "--quiet", "install", "--no-compile", built()[0], cwd=scratch())
     return directory / "bin"
 
 
