@@ -37,8 +37,8 @@ class RevokingCase(ProcessCase):
         """The command answers this line, and nothing else."""
         self.assertEqual(await self.ran(*arguments, stdin=stdin), Ran(0, answer, ""))
 
-    async def ran(self, *arguments: str, stdin: str | None = None) -> Ran:
-        return await chatsrv(*arguments, *self.place, stdin=stdin, **self.shared)
+    async def ran(self, *arguments: str, stdin: str | None = None, impatient: bool = False) -> Ran:
+        return await chatsrv(*arguments, *self.place, stdin=stdin, impatient=impatient, **self.shared)
 
     async def on_each(self, user_id: int = 1, **given: Any) -> list[User]:
         """A connection to each node."""
@@ -165,7 +165,7 @@ class TwoNodesOnAnExternalRedis(RevokingCase):
         await self.fails("cannot be used", "block", "1")
 
     async def fails(self, why: str, *arguments: str) -> None:
-        ran = await self.ran(*arguments)
+        ran = await self.ran(*arguments, impatient=True)
         self.assertEqual((ran.code, ran.out, ran.err.count("\n")), (1, "", 1), ran.err)
         self.assertTrue(ran.err.startswith("chatsrv: "), ran.err)
         self.assertIn(why, ran.err)

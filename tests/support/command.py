@@ -19,11 +19,22 @@ class Ran(NamedTuple):
     err: str
 
 
-async def chatsrv(*arguments: str, stdin: str | None = None, **settings: Any) -> Ran:
+#: The command as it is, but that it gives up on a store that is not there after half a second.
+IMPATIENT = """
+from chatsrv import revocation
+from chatsrv.cli.main import main
+
+assert revocation.STORE_TIMEOUT_S > 1
+revocation.STORE_TIMEOUT_S = 0.5
+raise SystemExit(main())
+"""
+
+
+async def chatsrv(*arguments: str, stdin: str | None = None, impatient: bool = False, **settings: Any) -> Ran:
     """Run ``chatsrv`` with these arguments; ``settings`` become variables of its environment."""
     out, err, code = await getProcessOutputAndValue(
         sys.executable,
-        ["-m", "chatsrv.cli", *arguments],
+        [*(("-c", IMPATIENT) if impatient else ("-m", "chatsrv.cli")), *arguments],
         env=environment(settings),
         path=str(ROOT),
         reactor=reactor,
