@@ -15,5 +15,6 @@ from typing import Any
 
 def use(reactor: Any) -> None:
     """From now on ``reactor.seconds`` and all timers are monotonic. To be called while no timer is pending."""
-    assert not reactor.getDelayedCalls(), "a timer that is pending would wait for the wall clock's count"
+    if reactor.getDelayedCalls():
+        raise RuntimeError("a timer that is pending would wait for the wall clock's count")
     reactor.seconds = time.monotonic
