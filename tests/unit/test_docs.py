@@ -95,6 +95,13 @@ class Protocol(SynchronousTestCase):
             self.assertLessEqual(members, known, line)
 
 
+class News(SynchronousTestCase):
+    def test_every_fragment_is_one_that_towncrier_takes(self):
+        name = re.compile(r"[0-9]+\.(feature|bugfix|doc|removal|misc)(\.[0-9]+)?\.md")
+        for path in (ROOT / "newsfragments").iterdir():
+            self.assertTrue(name.fullmatch(path.name) or path.name == "README.md", path.name)
+
+
 class Documents(SynchronousTestCase):
     def test_every_relative_link_leads_somewhere(self):
         for path in DOCUMENTS:
