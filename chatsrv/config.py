@@ -24,7 +24,6 @@ from chatsrv.settings import Settings
 
 __all__ = [
     "BACKLOG",
-    "PROXIED",
     "ConfigError",
     "Settings",
     "connection_limit",
@@ -46,8 +45,7 @@ _DEFAULTS = Settings()
 BACKLOG = 4096
 #: Lists that may be given as one text.
 _ONE_OR_SEVERAL = frozenset({"jwt_key_file"})
-#: How an endpoint begins that speaks the PROXY protocol.
-PROXIED = "haproxy:"
+_PROXIED = "haproxy:"  # what an endpoint that speaks the PROXY protocol begins with
 _OWN_FILES = 40  # about 20 are open all the time, and the start of an embedded Redis takes some more
 
 
@@ -114,8 +112,8 @@ def expected(name: str) -> str:
 
 def with_backlog(endpoint: str) -> str:
     """``endpoint`` with a listen backlog of 4096 if it is a plain one that names none (Twisted's own: 50)."""
-    if endpoint.startswith(PROXIED):
-        return PROXIED + with_backlog(endpoint.removeprefix(PROXIED))
+    if endpoint.startswith(_PROXIED):
+        return _PROXIED + with_backlog(endpoint.removeprefix(_PROXIED))
     kind, *arguments = re.split(r"(?<!\\):", endpoint)
     named = all("=" in argument and not argument.startswith("backlog=") for argument in arguments[1:])
     return f"{endpoint}:backlog={BACKLOG}" if kind in {"tcp", "tcp6", "ssl", "unix"} and named else endpoint
@@ -221,17 +219,10 @@ def _check_together(settings: Settings) -> None:
         raise ConfigError(f"{' and '.join(sources)} are both set: take one of the two away")
     if not all(map(_is_proxy, settings.trusted_proxies)):
         raise ConfigError("trusted_proxies: must be addresses or networks, such as 10.0.0.0/8, or unix")
-    if not settings.trusted_proxies and any(e.startswith(PROXIED) for e in settings.listen):
+    if not settings.trusted_proxies and any(e.startswith(_PROXIED) for e in settings.listen):
         raise ConfigError("listen: a haproxy: endpoint needs the proxy's address in trusted_proxies")
-    if not all(map(_may_be_proxied, settings.listen)):
-        raise ConfigError("listen: behind haproxy: must be tcp:, tcp6: or unix:; TLS is the proxy's")
     if settings.lease_renew_s * 2 > settings.lease_s:
         raise ConfigError("lease_renew_s: must be at most half of lease_s")
-
-
-def _may_be_proxied(endpoint: str) -> bool:
-    inner = endpoint.removeprefix(PROXIED)
-    return inner == endpoint or inner.startswith(("tcp:", "tcp6:", "unix:"))
 
 
 def _is_proxy(text: str) -> bool:

@@ -10,7 +10,7 @@ import contextlib
 import socket
 from pathlib import Path
 
-from chatsrv.config import PROXIED, ConfigError, Settings, tcp_address
+from chatsrv.config import ConfigError, Settings, tcp_address
 from chatsrv.redis import RedisAddress, StartError, check_free
 
 CONNECT_TIMEOUT_S = 2.0
@@ -27,7 +27,7 @@ def preflight(settings: Settings) -> None:
 
 
 def _check_port(endpoint: str) -> None:
-    address = tcp_address(endpoint.removeprefix(PROXIED), ("tcp", "ssl"))
+    address = tcp_address(endpoint, ("tcp", "ssl"))
     if address is None or not address[1]:
         return
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET

@@ -29,7 +29,7 @@ from chatsrv.actors import Node
 from chatsrv.auth.keys import load_keys
 from chatsrv.auth.keyset import KeySet, KeySource
 from chatsrv.bus import Bus, Channels
-from chatsrv.config import PROXIED, ConfigError, Settings
+from chatsrv.config import ConfigError, Settings
 from chatsrv.endpoints import HANDED_OVER, server_endpoint
 from chatsrv.log import Logger, PeerLines, limit_peers, set_level
 from chatsrv.redis import EmbeddedRedis, RedisAddress, RedisLink, ReplyError, StartError, Unavailable
@@ -192,7 +192,7 @@ class ChatService(Service):
     async def _listen(self, factory: ShellFactory) -> None:
         for description in self.settings.listen:
             try:
-                proxied = description.startswith(PROXIED)
+                proxied = description.startswith("haproxy:")
                 listener = ProxiesOnly(factory, factory.proxies) if proxied else factory
                 self.ports.append(await server_endpoint(self._reactor, description).listen(listener))
             except ConfigError:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IListeningPort
 
-from chatsrv.config import PROXIED, Settings, default
+from chatsrv.config import Settings, default
 
 
 def welcome(
@@ -38,7 +38,7 @@ def welcome(
 
 def _url(endpoint: str, port: IListeningPort) -> str:
     """Where a client on this machine connects; empty for a Unix socket, and where only a proxy does."""
-    if endpoint.startswith(PROXIED):
+    if endpoint.startswith("haproxy:"):
         return ""
     address = port.getHost()
     scheme = "wss" if endpoint.startswith(("ssl:", "tls:")) else "ws"

@@ -215,13 +215,6 @@ class RefusalTests(_ConfigCase):
         self.assertIn("trusted_proxies", self.refusal(options))
         load_settings({**options, "trusted_proxies": ["10.0.0.1"]}, {})
 
-    def test_only_a_plain_endpoint_speaks_the_proxy_protocol(self):
-        given = {"trusted_proxies": ["10.0.0.1"]}
-        for inner in ("tcp:80", "tcp6:80", "unix:/run/chatsrv.sock"):
-            load_settings({**given, "listen": [f"haproxy:{inner}"]}, {})
-        for inner in ("ssl:443:privateKey=a", "systemd:domain=INET:index=0", "haproxy:tcp:80"):
-            self.assertIn("behind haproxy:", self.refusal({**given, "listen": [f"haproxy:{inner}"]}))
-
     def test_a_lease_must_be_renewed_twice_in_its_life(self):
         self.assertIn("at most half of lease_s", self.refusal(file="lease_s = 8"))
 
