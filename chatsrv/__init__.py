@@ -10,6 +10,7 @@ The stages, each a folder or file of this package::
     tap.py        what `twistd chatsrv` takes        service.py   the composition root: start, stop, drain
     assembly.py   from settings to objects           welcome.py   what the operator reads at start
     preflight.py  what is checked before daemonising endpoints.py where it listens, TLS certificates
+    listeners.py  its ports, opened and closed
     revocation.py what an operator says of a user's tokens
     config.py     option, environment, file, default settings.py  the table of all settings
     exit.py       signals and exit codes             log.py       the logger, with its threshold

@@ -25,7 +25,9 @@ from chatsrv.settings import Settings
 __all__ = [
     "BACKLOG",
     "ConfigError",
+    "Listening",
     "Settings",
+    "cannot_listen",
     "connection_limit",
     "default",
     "load_settings",
@@ -45,7 +47,6 @@ _DEFAULTS = Settings()
 BACKLOG = 4096
 #: Lists that may be given as one text.
 _ONE_OR_SEVERAL = frozenset({"jwt_key_file"})
-_PROXIED = "haproxy:"  # what an endpoint that speaks the PROXY protocol begins with
 _OWN_FILES = 40  # about 20 are open all the time, and the start of an embedded Redis takes some more
 
 
@@ -54,6 +55,33 @@ class ConfigError(Exception):
 
     def __init__(self, text: str) -> None:
         super().__init__(" ".join(text.split()))
+
+
+class Listening:
+    """An endpoint string of the setting ``listen``, taken apart.
+
+    ``proxied``: it begins with ``haproxy:``, so the PROXY protocol is spoken there. ``inner`` is what stands behind
+    that, or all of it; ``kind`` and ``arguments`` are the parts of ``inner``, quoted as they were.
+    """
+
+    def __init__(self, description: str) -> None:
+        self.description = description
+        self.inner = description.removeprefix("haproxy:")
+        self.proxied = self.inner != description
+        self.kind, *self.arguments = re.split(r"(?<!\\):", self.inner)
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether the socket outlives the process."""
+        return self.kind == "systemd"
+
+
+def cannot_listen(description: str, why: object) -> ConfigError:
+    """What to raise where ``why`` keeps a port from being opened."""
+    return ConfigError(
+        f"cannot listen on {description}: {why}; "
+        "free the address, or choose another with --listen or CHATSRV_LISTEN"
+    )
 
 
 def load_settings(
@@ -112,11 +140,10 @@ def expected(name: str) -> str:
 
 def with_backlog(endpoint: str) -> str:
     """``endpoint`` with a listen backlog of 4096 if it is a plain one that names none (Twisted's own: 50)."""
-    if endpoint.startswith(_PROXIED):
-        return _PROXIED + with_backlog(endpoint.removeprefix(_PROXIED))
-    kind, *arguments = re.split(r"(?<!\\):", endpoint)
-    named = all("=" in argument and not argument.startswith("backlog=") for argument in arguments[1:])
-    return f"{endpoint}:backlog={BACKLOG}" if kind in {"tcp", "tcp6", "ssl", "unix"} and named else endpoint
+    it = Listening(endpoint)
+    named = all("=" in argument and not argument.startswith("backlog=") for argument in it.arguments[1:])
+    plain = it.kind in {"tcp", "tcp6", "ssl", "unix"}
+    return f"{endpoint}:backlog={BACKLOG}" if plain and named else endpoint
 
 
 def tcp_address(endpoint: str, kinds: Sequence[str] = ("tcp",)) -> tuple[str, int] | None:
@@ -130,8 +157,8 @@ def tcp_address(endpoint: str, kinds: Sequence[str] = ("tcp",)) -> tuple[str, in
 
 
 def _with_absolute_files(endpoint: str) -> str:
-    """``endpoint`` with the files that an ``ssl:`` one names as absolute paths."""
-    if not endpoint.startswith("ssl:"):
+    """``endpoint`` with the files that an ``ssl:`` one names as absolute paths, behind ``haproxy:`` too."""
+    if Listening(endpoint).kind != "ssl":
         return endpoint
     named = r"(?<!\\):(privateKey|certKey|extraCertChain)=((?:[^\\:]|\\.)+)"
     return re.sub(named, lambda found: f":{found[1]}={_absolute(found[2])}", endpoint)
@@ -219,7 +246,7 @@ def _check_together(settings: Settings) -> None:
         raise ConfigError(f"{' and '.join(sources)} are both set: take one of the two away")
     if not all(map(_is_proxy, settings.trusted_proxies)):
         raise ConfigError("trusted_proxies: must be addresses or networks, such as 10.0.0.0/8, or unix")
-    if not settings.trusted_proxies and any(e.startswith(_PROXIED) for e in settings.listen):
+    if not settings.trusted_proxies and any(Listening(e).proxied for e in settings.listen):
         raise ConfigError("listen: a haproxy: endpoint needs the proxy's address in trusted_proxies")
     if settings.lease_renew_s * 2 > settings.lease_s:
         raise ConfigError("lease_renew_s: must be at most half of lease_s")

@@ -1,10 +1,12 @@
 """What the endpoint strings of the setting ``listen`` become: where the service listens.
 
-Called by ``tap``, which only looks whether it works, and by ``service``. All kinds are Twisted's own, with a longer
-backlog, but ``ssl:``: its arguments are Twisted's too, and what it does is ours. TLS 1.2 or newer, only ciphers with
-forward secrecy and authenticated encryption, in the server's order, no resumption, no compression. ``certKey`` may hold
-the whole chain. The files are looked at again while the node runs, at most once a second and only when somebody
-connects; new ones serve new connections, and what cannot be used leaves the last good ones in place.
+Called by ``tap``, which only looks whether it works, and by ``listeners``. Three kinds are not just Twisted's own with
+a longer backlog. ``systemd:`` says in one line that its socket is missing. ``haproxy:`` takes any of the others, and is
+beneath their TLS: a proxy sends its header before anything else, so before the TLS that it passes on. ``ssl:`` has
+Twisted's arguments, and what it does is ours: TLS 1.2 or newer, only ciphers with forward secrecy and authenticated
+encryption, in the server's order, no resumption, no compression. ``certKey`` may hold the whole chain. The files are
+looked at again while the node runs, at most once a second and only when somebody connects; new ones serve new
+connections, and what cannot be used leaves the last good ones in place.
 """
 
 from __future__ import annotations
@@ -19,15 +21,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IStreamServerEndpoint
 from twisted.internet.ssl import AcceptableCiphers, CertificateOptions
+from twisted.protocols.haproxy import proxyEndpoint
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatsrv.config import BACKLOG, ConfigError, with_backlog
+from chatsrv.config import BACKLOG, ConfigError, Listening, with_backlog
 from chatsrv.log import Logger
 
-#: How the string of an endpoint begins whose socket outlives the process.
-HANDED_OVER = "systemd:"
 LOOK_S = 1.0
 #: What may wait unsent when its peer goes on sending; far more than outboxes let through to a socket.
 UNREAD_BYTES = 2**20
@@ -42,28 +43,34 @@ _log = Logger()
 
 def server_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     """The endpoint. Raises ``ConfigError`` for files and sockets not to be had, else what Twisted's parsers like."""
-    kind, *arguments = re.split(r"(?<!\\):", description)
-    if kind != "ssl":
-        return _twisteds(reactor, with_backlog(description))
-    pairs = [re.split(r"(?<!\\)=", argument, maxsplit=1) for argument in arguments]
+    it = Listening(description)
+    if it.kind == "ssl":
+        return _ssl(reactor, it)
+    plain = _twisteds(reactor, it)
+    return proxyEndpoint(plain) if it.proxied else plain
+
+
+def _ssl(reactor: Any, it: Listening) -> TlsEndpoint:
+    pairs = [re.split(r"(?<!\\)=", argument, maxsplit=1) for argument in it.arguments]
     given = [[re.sub(r"\\(.)", r"\1", part) for part in pair] for pair in pairs]
     positional = [pair[0] for pair in given if len(pair) == 1]
-    return _tls_endpoint(reactor, *positional, **dict(pair for pair in given if len(pair) == 2))
+    plain, files = _tls_parts(reactor, *positional, **dict(pair for pair in given if len(pair) == 2))
+    return TlsEndpoint(proxyEndpoint(plain) if it.proxied else plain, files)
 
 
-def _twisteds(reactor: Any, description: str) -> IStreamServerEndpoint:
+def _twisteds(reactor: Any, it: Listening) -> IStreamServerEndpoint:
     try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, with_backlog(it.inner))
     except (IndexError, KeyError):
-        if not description.startswith(HANDED_OVER):
+        if not it.handed_over:
             raise
         raise ConfigError(
-            f"cannot listen on {description}: systemd handed over no such socket; is the .socket unit started?"
+            f"cannot listen on {it.description}: systemd handed over no such socket; is the .socket unit started?"
         ) from None
     return endpoint
 
 
-def _tls_endpoint(
+def _tls_parts(
     reactor: Any,
     port: str,
     *,
@@ -72,16 +79,16 @@ def _tls_endpoint(
     interface: str = "",
     backlog: str = str(BACKLOG),
     extraCertChain: str = "",
-) -> IStreamServerEndpoint:
+) -> tuple[TCP4ServerEndpoint, CertificateFiles]:
     files = CertificateFiles(reactor.seconds, privateKey, certKey or privateKey, extraCertChain)
-    return TlsEndpoint(TCP4ServerEndpoint(reactor, int(port), int(backlog), interface), files)
+    return TCP4ServerEndpoint(reactor, int(port), int(backlog), interface), files
 
 
 @implementer(IStreamServerEndpoint)
 class TlsEndpoint:
     """Says when it begins to listen what is odd about its files, which is no reason not to."""
 
-    def __init__(self, plain: TCP4ServerEndpoint, files: CertificateFiles) -> None:
+    def __init__(self, plain: IStreamServerEndpoint, files: CertificateFiles) -> None:
         self.plain, self._files = plain, files
 
     def listen(self, factory: Any) -> Deferred[Any]:

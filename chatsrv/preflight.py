@@ -10,7 +10,7 @@ import contextlib
 import socket
 from pathlib import Path
 
-from chatsrv.config import ConfigError, Settings, tcp_address
+from chatsrv.config import ConfigError, Listening, Settings, cannot_listen, tcp_address
 from chatsrv.redis import RedisAddress, StartError, check_free
 
 CONNECT_TIMEOUT_S = 2.0
@@ -27,7 +27,7 @@ def preflight(settings: Settings) -> None:
 
 
 def _check_port(endpoint: str) -> None:
-    address = tcp_address(endpoint, ("tcp", "ssl"))
+    address = tcp_address(Listening(endpoint).inner, ("tcp", "ssl"))
     if address is None or not address[1]:
         return
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -36,10 +36,7 @@ def _check_port(endpoint: str) -> None:
         try:
             probe.bind(address)
         except (OSError, OverflowError) as error:
-            raise ConfigError(
-                f"cannot listen on {endpoint}: {getattr(error, 'strerror', None) or error}; "
-                "free the address, or choose another with --listen or CHATSRV_LISTEN"
-            ) from None
+            raise cannot_listen(endpoint, getattr(error, "strerror", None) or error) from None
 
 
 def _check_data_dir(data_dir: str) -> None:

@@ -15,9 +15,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import (
     CancelledError,
     Deferred,
-    DeferredList,
     TimeoutError,
-    maybeDeferred,
     succeed,
 )
 from twisted.internet.interfaces import IListeningPort
@@ -30,12 +28,11 @@ from chatsrv.auth.keys import load_keys
 from chatsrv.auth.keyset import KeySet, KeySource
 from chatsrv.bus import Bus, Channels
 from chatsrv.config import ConfigError, Settings
-from chatsrv.endpoints import HANDED_OVER, server_endpoint
+from chatsrv.listeners import Listeners
 from chatsrv.log import Logger, PeerLines, limit_peers, set_level
 from chatsrv.redis import EmbeddedRedis, RedisAddress, RedisLink, ReplyError, StartError, Unavailable
 from chatsrv.session.admission import Admission
 from chatsrv.session.factory import ShellFactory
-from chatsrv.session.proxies import ProxiesOnly
 from chatsrv.session.session import Session
 from chatsrv.session.shell import Shell
 from chatsrv.session.token_terms import TokenTerms
@@ -80,10 +77,10 @@ class ChatService(Service):
             from twisted.internet import reactor
         self.settings = settings
         self.ready: Deferred[None] = Deferred()
-        self.ports: list[IListeningPort] = []
         self.sessions: set[Session] = set()
         self._own_process = own_process
         self._reactor = reactor
+        self._listeners = Listeners(reactor, settings.listen)
         self._starting: Deferred[None] | None = None
         self._redis: EmbeddedRedis | None = None
         self._jwks: JwksKeys | None = None
@@ -93,6 +90,11 @@ class ChatService(Service):
         self._admission: Admission | None = None
         self._terms: TokenTerms | None = None
         self._drained = False
+
+    @property
+    def ports(self) -> list[IListeningPort]:
+        """Where it listens, in the order of the setting ``listen``."""
+        return self._listeners.ports
 
     # Start
 
@@ -116,7 +118,7 @@ class ChatService(Service):
             store, bus = await self._connect(address)
             await self._start_node(store, bus, address)
             await tried
-            await self._listen(self._shell_factory(keys))
+            await self._listeners.listen(self._shell_factory(keys))
         except (CannotStart, ConfigError, StartError) as error:
             raise CannotStart(str(error)) from None
         self._announce(address, keys)
@@ -189,21 +191,6 @@ class ChatService(Service):
             revoked=self._node.revocations.refuse,
         )
 
-    async def _listen(self, factory: ShellFactory) -> None:
-        for description in self.settings.listen:
-            try:
-                proxied = description.startswith("haproxy:")
-                listener = ProxiesOnly(factory, factory.proxies) if proxied else factory
-                self.ports.append(await server_endpoint(self._reactor, description).listen(listener))
-            except ConfigError:
-                raise
-            except Exception as error:  # parsers of endpoints, and the kernel, raise what they like
-                why = getattr(error, "socketError", error)
-                raise CannotStart(
-                    f"cannot listen on {description}: {why}; free the address, or choose another with --listen"
-                    " or CHATSRV_LISTEN"
-                ) from None
-
     def _announce(self, address: RedisAddress, keys: KeySet | JwksKeys) -> None:
         for variable in self.settings.unknown_environment:
             self.log.warn("environment variable {name} is no setting and is ignored", name=variable)
@@ -246,21 +233,14 @@ class ChatService(Service):
         self._drained = True
         if self._admission is not None:
             self._admission.draining = True
-        handed_over = self._handed_over()
-        await DeferredList([maybeDeferred(port.stopListening) for port in handed_over])
+        await self._listeners.stop_handed_over()
         for session in list(self.sessions):
             session.drain()
         await self._until(lambda: not self.sessions, self.settings.drain_s)
         for session in list(self.sessions):
             session.close(CloseCode.GOING_AWAY)
-        rest = [port for port in self.ports if port not in handed_over]
-        await DeferredList([maybeDeferred(port.stopListening) for port in rest])
+        await self._listeners.stop()
         await self._until(lambda: not (self._admission and self._admission.connections), PARTING_S)
-
-    def _handed_over(self) -> list[IListeningPort]:
-        """The ports whose sockets are not ours; a start that was cut off may have opened only the first ones."""
-        named = zip(self.ports, self.settings.listen, strict=False)
-        return [port for port, description in named if description.startswith(HANDED_OVER)]
 
     async def _until(self, done: Callable[[], bool], seconds: float) -> None:
         deadline = self._reactor.seconds() + seconds

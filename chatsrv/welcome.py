@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IListeningPort
 
-from chatsrv.config import Settings, default
+from chatsrv.config import Listening, Settings, default
 
 
 def welcome(
@@ -38,10 +38,11 @@ def welcome(
 
 def _url(endpoint: str, port: IListeningPort) -> str:
     """Where a client on this machine connects; empty for a Unix socket, and where only a proxy does."""
-    if endpoint.startswith("haproxy:"):
+    it = Listening(endpoint)
+    if it.proxied:
         return ""
     address = port.getHost()
-    scheme = "wss" if endpoint.startswith(("ssl:", "tls:")) else "ws"
+    scheme = "wss" if it.kind in {"ssl", "tls"} else "ws"
     if isinstance(address, IPv4Address):
         return f"{scheme}://{'127.0.0.1' if address.host == '0.0.0.0' else address.host}:{address.port}/ws"
     if isinstance(address, IPv6Address):

@@ -20,6 +20,7 @@ from twisted.python.systemd import ListenFDs
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatsrv.tap import Options
+from tests.acceptance.test_behind_proxy import version1
 from tests.support.chat import ChatCase, ProcessCase
 from tests.support.process import ROOT, NodeProcess, environment
 from tests.support.raw import RawClient, upgrade
@@ -129,11 +130,14 @@ class Activation(ProcessCase):
 class Drain(ChatCase):
     """A node that still answers what is in flight takes no connection from the socket any more."""
 
-    settings = {"drain_s": 1.0, "listen": ("systemd:domain=INET:name=one",)}
+    settings = {"drain_s": 1.0, "listen": ("tcp:0:interface=127.0.0.1", "systemd:domain=INET:name=one")}
+    next_listens = "systemd:domain=INET:name=two"
+    header = b""
 
     async def setUp(self):
         inherited = listening()
         self.addCleanup(inherited.close)
+        self.port = inherited.getsockname()[1]
         handed = ListenFDs([os.dup(inherited.fileno()), os.dup(inherited.fileno())], ("one", "two"))
         self.patch(endpoints._SystemdParser, "_sddaemon", handed)
         await super().setUp()
@@ -143,20 +147,29 @@ class Drain(ChatCase):
 
     async def test_who_comes_then_is_left_to_the_next_process(self):
         ann = await self.user(1)
-        port = self.node.port
         self.redis.pause()
         ann.connection.send(13, 1, {"user_ids": [2], "type": 1})
         (session,) = self.node.service.sessions
         await until(lambda: session._in_flight, "the request")
         drained = Deferred.fromCoroutine(self.node.service.drain())
-        client = await RawClient.connected(port)
+        client = await RawClient.connected(self.port)
         self.addCleanup(client.close)
-        client.send(asking(2))
+        client.send(self.header + asking(2))
         await drained
         self.redis.resume()
         self.assertEqual(client.buffer, b"")
-        await self.started_node(listen=("systemd:domain=INET:name=two",))
+        await self.started_node(**{**self.settings, "listen": (self.next_listens,)})
         self.assertEqual((await client.response()).status, 101)
+
+
+class DrainBehindAProxy(Drain):
+    settings = {
+        **Drain.settings,
+        "trusted_proxies": ("127.0.0.1",),
+        "listen": ("tcp:0:interface=127.0.0.1", "haproxy:systemd:domain=INET:name=one"),
+    }
+    next_listens = "haproxy:systemd:domain=INET:name=two"
+    header = version1("203.0.113.1")
 
 
 class Units(SynchronousTestCase):

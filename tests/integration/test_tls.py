@@ -15,9 +15,11 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
+from tests.acceptance.test_behind_proxy import version1, version2
 from tests.support.certificates import Files
 from tests.support.chat import ChatCase
 from tests.support.raw import upgrade
+from tests.support.tokens import token_for
 
 PATIENCE_S = 10.0
 HEAD_S = 0.4
@@ -35,9 +37,12 @@ class _TlsCase(ChatCase):
         await super().setUp()
 
     async def started_node(self, **settings):
-        node = await super().started_node(listen=(self.files.endpoint(),), **settings)
+        node = await super().started_node(listen=(self.endpoint(),), **settings)
         node.__class__ = type("TlsNode", (type(node),), {"url": f"wss://localhost:{node.port}/ws"})
         return node
+
+    def endpoint(self):
+        return self.files.endpoint()
 
     def shake(self, **bounds):
         """Connect with TLS: its version, its cipher, and how many certificates the server showed."""
@@ -158,6 +163,58 @@ class Renewed(_TlsCase):
 
     def certificate(self):
         return deferToThread(ssl.get_server_certificate, ("127.0.0.1", self.node.port))
+
+
+class _BehindAProxy(_TlsCase):
+    """The proxy passes TLS on unread, and says before it, in the clear, whose it is."""
+
+    settings = {
+        "head_timeout_s": 2,
+        "trusted_proxies": ("127.0.0.1",),
+        "exempt_loopback": False,
+        "connections_per_address": 1,
+    }
+
+    def endpoint(self):
+        return f"haproxy:{self.files.endpoint()}"
+
+    def status(self, header):
+        """The begin of the answer to a handshake; the connection stays open until the end of the test."""
+        context = ssl.create_default_context(cafile=self.files.root)
+        plain = socket.create_connection(("127.0.0.1", self.node.port), PATIENCE_S)
+        self.addCleanup(plain.close)
+
+        def ask():
+            plain.sendall(header)
+            secure = context.wrap_socket(plain, server_hostname="localhost")
+            self.addCleanup(secure.close)
+            secure.sendall(upgrade(Authorization=f"Bearer {token_for(1)}"))
+            return secure.recv(12)
+
+        return deferToThread(ask)
+
+    async def dropped(self, header):
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            await self.status(header)
+
+
+class BehindAProxy(_BehindAProxy):
+    async def test_the_limits_are_those_of_the_clients(self):
+        for version, number in ((version1, 1), (version2, 2)):
+            for address in (f"203.0.113.{number}", f"2001:db8:0:{number}::1"):
+                self.assertEqual(await self.status(version(address)), b"HTTP/1.1 101")
+                self.assertEqual(await self.status(version(address)), b"HTTP/1.1 429")
+
+    async def test_tls_without_a_header_is_dropped(self):
+        await self.dropped(b"")
+
+
+class BehindAnotherProxy(_BehindAProxy):
+    settings = {**_BehindAProxy.settings, "trusted_proxies": ("192.0.2.1",)}
+
+    async def test_who_is_no_trusted_proxy_is_dropped(self):
+        await self.dropped(version2("203.0.113.1"))
+        self.assertEqual(self.flushLoggedErrors(), [])
 
 
 class _Peer(Protocol):

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatsrv.cli.sample import sample
 from chatsrv.config import (
     ConfigError,
+    Listening,
     Settings,
     connection_limit,
     default,
@@ -262,6 +263,17 @@ class EndpointTests(SynchronousTestCase):
             "nonsense",
         ):
             self.assertEqual(with_backlog(endpoint), endpoint)
+
+    def test_what_a_string_says(self):
+        for description, proxied, kind, handed_over in (
+            ("tcp:80", False, "tcp", False),
+            ("haproxy:ssl:80:privateKey=a", True, "ssl", False),
+            ("systemd:domain=INET:index=0", False, "systemd", True),
+            ("haproxy:systemd:domain=INET:index=0", True, "systemd", True),
+            ("unix:/run/haproxy:80", False, "unix", False),
+        ):
+            it = Listening(description)
+            self.assertEqual((it.proxied, it.kind, it.handed_over), (proxied, kind, handed_over), description)
 
 
 class ConnectionLimitTests(SynchronousTestCase):

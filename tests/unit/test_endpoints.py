@@ -73,6 +73,23 @@ class Strings(_FilesCase):
             error = self.assertRaises(ConfigError, server_endpoint, reactor, f"systemd:domain=INET:{which}")
             self.assertIn("systemd handed over no such socket", str(error))
 
+        behind = self.assertRaises(
+            ConfigError, server_endpoint, reactor, "haproxy:systemd:domain=INET:index=0"
+        )
+        self.assertIn("haproxy:systemd:domain=INET:index=0: systemd handed over no such", str(behind))
+
+    def test_behind_a_proxy_each_is_what_it_is_alone(self):
+        ours = server_endpoint(reactor, f"haproxy:{self.files.endpoint(8443)}")
+        self.assertIsInstance(ours, TlsEndpoint)
+        for endpoint in (ours.plain, server_endpoint(reactor, "haproxy:tcp:8443")):
+            inner = endpoint._wrappedEndpoint
+            self.assertEqual((inner._port, inner._backlog), (8443, 4096))
+        wrong = f"haproxy:{self.files.endpoint()}:nonsense=1"
+        self.assertRaises(TypeError, server_endpoint, reactor, wrong)
+        os.unlink(self.files.key)
+        error = self.assertRaises(ConfigError, server_endpoint, reactor, f"haproxy:{self.files.endpoint()}")
+        self.assertIn("cannot be read", str(error))
+
     def test_all_else_is_twisteds(self):
         endpoint = server_endpoint(reactor, "tcp:8080")
         self.assertIsInstance(endpoint, TCP4ServerEndpoint)
@@ -85,6 +102,8 @@ class Strings(_FilesCase):
             load_settings({"listen": listen}, {}).listen,
             (rf"ssl:1:privateKey={here}/a\:b.pem:certKey=/etc/c.pem", "unix:relative"),
         )
+        proxied = {"listen": ["haproxy:ssl:1:privateKey=b.pem"], "trusted_proxies": ["::1"]}
+        self.assertEqual(load_settings(proxied, {}).listen, (f"haproxy:ssl:1:privateKey={here}/b.pem",))
 
 
 class Mistakes(_FilesCase):

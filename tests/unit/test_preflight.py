@@ -45,6 +45,11 @@ class Preflight(SynchronousTestCase):
             f"cannot listen on {endpoint}: Address already in use; free", self.line(listen=(endpoint,))
         )
 
+    def test_a_port_in_use_behind_a_proxy(self):
+        port = self.listener()
+        for endpoint in (f"haproxy:tcp:{port}:interface=127.0.0.1", f"haproxy:ssl:{port}:privateKey=a"):
+            self.assertIn(f"cannot listen on {endpoint}: Address", self.line(listen=(endpoint,)))
+
     def test_a_port_that_is_none(self):
         self.assertIn("cannot listen on tcp:99999", self.line(listen=("tcp:99999",)))
 
