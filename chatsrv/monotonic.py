@@ -14,6 +14,7 @@ from typing import Any
 
 
 def use(reactor: Any) -> None:
-    """From now on ``reactor.seconds`` and all timers are monotonic. To be called while no timer is pending."""
-    assert not reactor.getDelayedCalls(), "a timer that is pending would wait for the wall clock's count"
+    """From now on ``reactor.seconds`` and all timers are monotonic. Raises ``RuntimeError`` while one is pending."""
+    if reactor.getDelayedCalls():
+        raise RuntimeError("a timer that is pending would wait for the wall clock's count")
     reactor.seconds = time.monotonic

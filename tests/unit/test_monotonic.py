@@ -58,4 +58,4 @@ class Timers(SynchronousTestCase):
 
     def test_that_are_pending_already_are_an_error(self) -> None:
         self.reactor.callLater(10, self.fired.append, "pending")
-        self.assertRaises(AssertionError, monotonic.use, self.reactor)
+        self.assertRaises(RuntimeError, monotonic.use, self.reactor)
