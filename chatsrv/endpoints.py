@@ -30,7 +30,7 @@ from chatsrv.config import BACKLOG, ConfigError, Listening, with_backlog
 from chatsrv.log import Logger
 
 LOOK_S = 1.0
-#: What may wait unsent when its peer goes on sending; far more than outboxes let through to a socket.
+#: What may wait unsent when its peer goes on sending; far more than an outbox of the default size hands over.
 UNREAD_BYTES = 2**20
 #: Beside the three of TLS 1.3, which OpenSSL has by itself.
 CIPHERS = AcceptableCiphers.fromOpenSSLCipherString(
@@ -41,21 +41,24 @@ _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-
 _log = Logger()
 
 
-def server_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
-    """The endpoint. Raises ``ConfigError`` for files and sockets not to be had, else what Twisted's parsers like."""
+def server_endpoint(reactor: Any, description: str, outbox_bytes: int = 0) -> IStreamServerEndpoint:
+    """The endpoint. Raises ``ConfigError`` for files and sockets not to be had, else what Twisted's parsers like.
+
+    ``outbox_bytes``: what the outbox of a connection may hand over at its end, beside what TLS itself sends.
+    """
     it = Listening(description)
     if it.kind == "ssl":
-        return _ssl(reactor, it)
+        return _ssl(reactor, it, max(UNREAD_BYTES, 2 * outbox_bytes))
     plain = _twisteds(reactor, it)
     return proxyEndpoint(plain) if it.proxied else plain
 
 
-def _ssl(reactor: Any, it: Listening) -> TlsEndpoint:
+def _ssl(reactor: Any, it: Listening, unread_bytes: int) -> TlsEndpoint:
     pairs = [re.split(r"(?<!\\)=", argument, maxsplit=1) for argument in it.arguments]
     given = [[re.sub(r"\\(.)", r"\1", part) for part in pair] for pair in pairs]
     positional = [pair[0] for pair in given if len(pair) == 1]
     plain, files = _tls_parts(reactor, *positional, **dict(pair for pair in given if len(pair) == 2))
-    return TlsEndpoint(proxyEndpoint(plain) if it.proxied else plain, files)
+    return TlsEndpoint(proxyEndpoint(plain) if it.proxied else plain, files, unread_bytes)
 
 
 def _twisteds(reactor: Any, it: Listening) -> IStreamServerEndpoint:
@@ -88,22 +91,26 @@ def _tls_parts(
 class TlsEndpoint:
     """Says when it begins to listen what is odd about its files, which is no reason not to."""
 
-    def __init__(self, plain: IStreamServerEndpoint, files: CertificateFiles) -> None:
-        self.plain, self._files = plain, files
+    def __init__(self, plain: IStreamServerEndpoint, files: CertificateFiles, unread_bytes: int) -> None:
+        self.plain, self._files, self._unread_bytes = plain, files, unread_bytes
 
     def listen(self, factory: Any) -> Deferred[Any]:
         self._files.warn()
-        listening: Deferred[Any] = self.plain.listen(TlsFactory(self._files, False, factory))
+        secure = TlsFactory(self._files, False, factory)
+        secure.unread_bytes = self._unread_bytes
+        listening: Deferred[Any] = self.plain.listen(secure)
         return listening
 
 
 class _Tls(BufferingTLSTransport):
     """Ends who has TLS itself answer and does not read that: key updates, which no queue of ours sees."""
 
+    factory: TlsFactory
+
     def dataReceived(self, data: bytes) -> None:
         super().dataReceived(data)  # type: ignore[no-untyped-call]
         plain: Any = self.transport
-        if len(plain.dataBuffer) - plain.offset + plain._tempDataLen > UNREAD_BYTES:
+        if len(plain.dataBuffer) - plain.offset + plain._tempDataLen > self.factory.unread_bytes:
             self.abortConnection()  # type: ignore[no-untyped-call]
 
     def _tlsShutdownFinished(self, reason: Failure | None) -> None:
@@ -114,9 +121,10 @@ class _Tls(BufferingTLSTransport):
 
 
 class TlsFactory(TLSMemoryBIOFactory):
-    """Puts TLS under the connections of another factory."""
+    """Puts TLS under the connections of another factory. ``unread_bytes``: see `UNREAD_BYTES`."""
 
     protocol = _Tls
+    unread_bytes = UNREAD_BYTES
 
 
 @implementer(IOpenSSLServerConnectionCreator)

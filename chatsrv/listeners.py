@@ -21,16 +21,17 @@ from chatsrv.session.proxies import ProxiesOnly
 class Listeners:
     """``ports`` are those that are or were open; a start that was cut off may have opened only the first ones."""
 
-    def __init__(self, reactor: Any, descriptions: Sequence[str]) -> None:
+    def __init__(self, reactor: Any, descriptions: Sequence[str], outbox_bytes: int) -> None:
         self.ports: list[IListeningPort] = []
         self._reactor = reactor
+        self._outbox_bytes = outbox_bytes
         self._listening = [Listening(description) for description in descriptions]
 
     async def listen(self, factory: ShellFactory) -> None:
         """Open all of them. Raises ``ConfigError`` for the first that cannot be; those before it stay open."""
         for it in self._listening:
             try:
-                endpoint = server_endpoint(self._reactor, it.description)
+                endpoint = server_endpoint(self._reactor, it.description, self._outbox_bytes)
                 shells = ProxiesOnly(factory, factory.proxies) if it.proxied else factory
                 self.ports.append(await endpoint.listen(shells))
             except ConfigError:

@@ -80,7 +80,7 @@ class ChatService(Service):
         self.sessions: set[Session] = set()
         self._own_process = own_process
         self._reactor = reactor
-        self._listeners = Listeners(reactor, settings.listen)
+        self._listeners = Listeners(reactor, settings.listen, settings.outbox_bytes)
         self._starting: Deferred[None] | None = None
         self._redis: EmbeddedRedis | None = None
         self._jwks: JwksKeys | None = None

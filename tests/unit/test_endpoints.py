@@ -8,6 +8,7 @@ import os
 import tempfile
 import weakref
 from pathlib import Path
+from unittest import mock
 
 from OpenSSL import SSL
 from twisted.internet import reactor
@@ -227,13 +228,25 @@ class _Socket(StringTransport):
 
 class Unread(_FilesCase):
     def test_who_goes_on_sending_and_reads_nothing_is_ended(self):
-        for waiting, ended in ((UNREAD_BYTES, False), (UNREAD_BYTES + 1, True)):
-            factory = TlsFactory(self.made(), False, Factory.forProtocol(Protocol), self.clock)
-            server, transport = factory.buildProtocol(None), _Socket()
-            server.makeConnection(transport)
-            transport.dataBuffer, transport.offset, transport._tempDataLen = bytes(waiting - 10), 5, 15
-            server.dataReceived(b"\x16")
-            self.assertEqual(transport.disconnected, ended)
+        for outbox_bytes, most in ((4096, UNREAD_BYTES), (UNREAD_BYTES, 2 * UNREAD_BYTES)):
+            for waiting, ended in ((most, False), (most + 1, True)):
+                self.assertEqual(self.is_ended(waiting, outbox_bytes), ended, (outbox_bytes, waiting))
+
+    def is_ended(self, waiting, outbox_bytes):
+        """Whether the next byte of a peer ends his connection when so much waits for him."""
+        server, transport = self.factory(outbox_bytes).buildProtocol(None), _Socket()
+        server.makeConnection(transport)
+        transport.dataBuffer, transport.offset, transport._tempDataLen = bytes(waiting - 10), 5, 15
+        server.dataReceived(b"\x16")
+        return transport.disconnected
+
+    def factory(self, outbox_bytes):
+        """The one that listens."""
+        endpoint = server_endpoint(reactor, self.files.endpoint(), outbox_bytes)
+        endpoint.plain = mock.Mock()
+        endpoint.listen(Factory.forProtocol(Protocol))
+        (factory,), _ = endpoint.plain.listen.call_args
+        return factory
 
 
 class Ends(_FilesCase):
