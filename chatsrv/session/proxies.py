@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IProtocolFactory, ISSLTransport
 from twisted.internet.protocol import Protocol
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
+from chatsrv.log import Logger
 from chatsrv.session.head import Head
 
 #: What a Unix socket's peer is called; trusted when it is among the proxies.
@@ -78,13 +79,18 @@ class ProxiesOnly(WrappingFactory):
     """For an endpoint that speaks the PROXY protocol: whoever is no trusted proxy is dropped there, unread."""
 
     noisy = False
+    log = Logger()
 
     def __init__(self, factory: IProtocolFactory, proxies: Proxies) -> None:
         super().__init__(factory)  # type: ignore[no-untyped-call]
         self._proxies = proxies
 
     def buildProtocol(self, addr: Any) -> Any:
-        return self.wrappedFactory.buildProtocol(addr) if self._proxies.trusts(_host(addr)) else _Dropped()
+        peer = _host(addr)
+        if self._proxies.trusts(peer):
+            return self.wrappedFactory.buildProtocol(addr)
+        self.log.warn("dropped a connection of {peer}, which is not among the trusted_proxies", peer=peer)
+        return _Dropped()
 
 
 class _Dropped(Protocol):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import StringTransport
+from twisted.logger import globalLogPublisher
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.trial.unittest import TestCase
 
 from chatsrv.session.head import parse_head
 from chatsrv.session.options import ShellOptions
-from chatsrv.session.proxies import Proxies, Source
+from chatsrv.session.proxies import Proxies, ProxiesOnly, Source
 from tests.unit.test_shell_kit import ShellCase, request
 
 PROXY, SECOND, CLIENT = "10.0.0.1", "10.0.0.2", "203.0.113.9"
@@ -114,6 +116,22 @@ class TheSource(TestCase):
             self.assertEqual(self.source(*headers).secure, secure, headers)
         for others in ({"peer": CLIENT}, {"said": CLIENT}, {"trusted": ()}):
             self.assertFalse(self.source("X-Forwarded-Proto: https", **others).secure)
+
+
+class AtTheEndpoint(TestCase):
+    def test_who_is_no_trusted_proxy_is_dropped_and_the_log_says_so(self) -> None:
+        events: list[Any] = []
+        globalLogPublisher.addObserver(events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        factory = ProxiesOnly(Factory.forProtocol(Protocol), Proxies((PROXY,)))
+        for address in (IPv4Address("TCP", PROXY, 5000), IPv4Address("TCP", CLIENT, 5000), UNIXAddress(None)):
+            transport: Any = StringTransport(peerAddress=address)
+            factory.buildProtocol(address).makeConnection(transport)
+            self.assertEqual(transport.disconnecting, getattr(address, "host", "") != PROXY)
+        self.assertEqual(
+            [(e["peer"], e["log_level"].name) for e in events], [(CLIENT, "warn"), ("unix", "warn")]
+        )
+        self.assertIn("not among the trusted_proxies", events[0]["log_format"])
 
 
 class AtTheShell(ShellCase):
