@@ -2,7 +2,8 @@
 
 Made by ``assembly``; ``service`` starts and stops it, the token verifier asks it for candidates. Always: a fetch
 that fails, or brings no good key, leaves the keys as they are, and is tried again with back-off; at most one is
-under way; what is unknown while one is, is ``KeysUnavailable``, not refused. Source: PROTOCOL section 1, RFC 7517.
+under way. What is unknown while one is, or while the last one failed, is ``KeysUnavailable``, not refused. Source:
+PROTOCOL section 1, RFC 7517.
 """
 
 from __future__ import annotations
