@@ -211,7 +211,8 @@ class Reliability(SynchronousTestCase):
     def test_every_row_names_a_test_or_says_why_there_is_none(self):
         headings = {"id", "command", "what"}
         for cells in self.cells():
-            if cells[0] not in headings and not cells[0].startswith("`make "):
+            of_figures = len(cells) == 10  # what `make hostile` wrote
+            if cells[0] not in headings and not cells[0].startswith("`make ") and not of_figures:
                 self.assertEqual(len(cells), 4, cells)
                 self.assertRegex(cells[3], r"^(`tests/\S+::\S+`(, )?)+$|^no test: .", cells[0])
 
