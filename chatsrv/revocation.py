@@ -14,12 +14,17 @@ from twisted.internet.task import react
 
 from chatsrv.bus import Channels
 from chatsrv.config import Settings
-from chatsrv.redis import RedisAddress, RedisLink, ReplyError, Unavailable, address_in
+from chatsrv.redis import (
+    FIRST_UP_TIMEOUT_S,
+    RedisAddress,
+    RedisLink,
+    ReplyError,
+    Unavailable,
+    address_in,
+)
 from chatsrv.store import Store
 from chatsrv.store.users import REVOKED_TOKENS, Verdict
 from chatsrv.wire.refusal import Refused
-
-STORE_TIMEOUT_S = 5.0
 
 
 def carry_out(
@@ -34,7 +39,7 @@ def carry_out(
         channel = Channels(settings.redis_key_prefix, address.database).user(user_id)
         link.start()
         try:
-            await link.when_up().addTimeout(STORE_TIMEOUT_S, reactor)
+            await link.when_up().addTimeout(FIRST_UP_TIMEOUT_S, reactor)
             await _check_used(store, settings, address)
             revoked = store.users.revoke(user_id, what, channel, token_id=token_id, expires_at=expires_at)
             changed.append(await revoked)

@@ -12,12 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import (
-    CancelledError,
-    Deferred,
-    TimeoutError,
-    succeed,
-)
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 
@@ -30,7 +25,15 @@ from chatsrv.bus import Bus, Channels
 from chatsrv.config import ConfigError, Settings
 from chatsrv.listeners import Listeners
 from chatsrv.log import Logger, PeerLines, limit_peers, set_level
-from chatsrv.redis import EmbeddedRedis, RedisAddress, RedisLink, ReplyError, StartError, Unavailable
+from chatsrv.redis import (
+    FIRST_UP_TIMEOUT_S,
+    EmbeddedRedis,
+    RedisAddress,
+    RedisLink,
+    ReplyError,
+    StartError,
+    Unavailable,
+)
 from chatsrv.session.admission import Admission
 from chatsrv.session.factory import ShellFactory
 from chatsrv.session.session import Session
@@ -43,8 +46,6 @@ from chatsrv.wire.codes import CloseCode
 if TYPE_CHECKING:
     from chatsrv.auth.jwks import JwksKeys
 
-#: How long the start waits for a store that does not answer.
-STORE_TIMEOUT_S = 5.0
 #: How long the stop waits for clients to finish the closing handshake.
 PARTING_S = 1.0
 
@@ -162,8 +163,8 @@ class ChatService(Service):
         bus.link.start()
         store = Store(link, settings.redis_key_prefix, retention=assembly.retention(settings))
         try:
-            await link.when_up().addTimeout(STORE_TIMEOUT_S, self._reactor)
-            await bus.link.when_up().addTimeout(STORE_TIMEOUT_S, self._reactor)
+            await link.when_up().addTimeout(FIRST_UP_TIMEOUT_S, self._reactor)
+            await bus.link.when_up().addTimeout(FIRST_UP_TIMEOUT_S, self._reactor)
             await link.load(list(store.scripts.values()))
         except (TimeoutError, Unavailable, ReplyError) as error:
             raise _unusable(address, link.last_error or bus.link.last_error or str(error)) from None

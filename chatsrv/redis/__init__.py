@@ -12,10 +12,12 @@ from chatsrv.redis.conffile import address_in
 from chatsrv.redis.datadir import check_free
 from chatsrv.redis.embedded import EmbeddedRedis
 from chatsrv.redis.errors import ReplyError, StartError, Unavailable
+from chatsrv.redis.link import FIRST_UP_TIMEOUT_S
 from chatsrv.redis.script import PreparedScript, Script
 from chatsrv.redis.subscriber import SubscriberLink
 
 __all__ = [
+    "FIRST_UP_TIMEOUT_S",
     "EmbeddedRedis",
     "PreparedScript",
     "RedisAddress",

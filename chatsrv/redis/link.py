@@ -25,6 +25,8 @@ from chatsrv.redis.pipeline import OneConnection, Pipeline
 CONNECT_TIMEOUT_S: Final = 2.0
 BACK_OFF_S: Final = (0.05, 1.0)  # shortest and longest; each is drawn from the upper half of its range
 CLOSE_TIMEOUT_S: Final = 1.0
+#: How long whoever starts a link waits for its first coming up, before he says that Redis cannot be used.
+FIRST_UP_TIMEOUT_S: Final = 5.0
 
 
 class Link:

@@ -24,8 +24,8 @@ IMPATIENT = """
 from chatsrv import revocation
 from chatsrv.cli.main import main
 
-assert revocation.STORE_TIMEOUT_S > 1
-revocation.STORE_TIMEOUT_S = 0.5
+assert revocation.FIRST_UP_TIMEOUT_S > 1
+revocation.FIRST_UP_TIMEOUT_S = 0.5
 raise SystemExit(main())
 """
 
