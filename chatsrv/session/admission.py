@@ -114,8 +114,8 @@ def _key(address: str) -> str:
     return str(ip.ipv4_mapped or ip_network((int(ip) >> 64 << 64, 64)))
 
 
-def _unless_too_fast(wait_s: float) -> Refusal | None:
-    return _busy(429, math.ceil(wait_s)) if wait_s else None
+def _unless_too_fast(wait_ms: int) -> Refusal | None:
+    return _busy(429, math.ceil(wait_ms / 1000)) if wait_ms else None
 
 
 def _busy(status: int, retry_after_s: int) -> Refusal:

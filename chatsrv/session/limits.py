@@ -40,21 +40,19 @@ class Buckets:
         self._burst = burst
         self._seconds = seconds
         self._remembered = remembered
-        self._buckets: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[Hashable, TokenBucket] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def take(self, key: Hashable) -> float:
-        """Take a token of the key's: 0, or the seconds after which there will be one."""
+    def take(self, key: Hashable) -> int:
+        """Take a token of the key's: 0, or the milliseconds after which there will be one."""
         now = self._seconds()
-        tokens, since = self._buckets.pop(key, (float(self._burst), now))
-        tokens = min(self._burst, tokens + (now - since) * self._rate)
-        missing = max(0.0, 1 - tokens)
-        self._buckets[key] = (tokens if missing else tokens - 1, now)
+        bucket = self._buckets.pop(key, None) or TokenBucket(self._rate, self._burst, now)
+        self._buckets[key] = bucket
         if len(self._buckets) > self._remembered:
             self._buckets.popitem(last=False)
-        return missing / self._rate
+        return bucket.take(now)
 
 
 class Tally:
